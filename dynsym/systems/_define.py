@@ -48,7 +48,7 @@ def define(
 ) -> System:
     """Assemble one row of the table.
 
-    `affine` is (name, basis); `scaling` is (name of the space-time algebra, its one further element with b_t last).
+    `affine` is (name, basis); `scaling` is (name of the space-time algebra, its further element, b_t last).
     There is at most one further element, because two would differ by an affine symmetry.
     """
     names = tuple(states.split())

@@ -1,10 +1,11 @@
 """Exact dimensions: null spaces of Lie derivatives, computed without rounding in the field with p elements.
 
-Why this proves the table. Every expression in the table is rational in the states, in square roots, and in sin,
-cos, log of single states, with rational coefficients. Replacing the states by residues modulo a prime p (a square
-root by a root modulo p, the pair sin, cos by a point of the circle) respects sums and products, so an identity
-that holds exactly also holds for the residues. Ranks can therefore only drop: a null space found modulo p is at
-least as large as the true one, and when it is no larger than the list of verified elements, the list is complete.
+Why this proves the table. Every expression in the table is rational in the states, in square roots, and in
+sin, cos, log of single states, with rational coefficients. Replacing the states by residues modulo a prime p
+(a square root by a root modulo p, the pair sin, cos by a point of the circle) respects sums and products, so
+an identity that holds exactly also holds for the residues. Ranks can therefore only drop: a null space found
+modulo p is at least as large as the true one, and when it is no larger than the list of verified elements,
+that list is complete.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class RandomPoints:
         kept = out[self._valid]
         require(
             len(kept) >= at_least,
-            f"only {len(kept)} of {self._m} random points have all the roots, {at_least} are needed; draw more",
+            f"only {len(kept)} of {self._m} random points have all the roots, need {at_least}; draw more",
         )
         return kept
 
@@ -104,8 +105,8 @@ class RandomPoints:
         if expression.is_Pow and expression.exp.is_Rational and expression.exp.q <= 2:
             return self._power(self._value(expression.base), expression.exp)
         raise DataError(
-            f"no exact residue for {expression}; use sums, products, rational powers, square roots, and sin, cos, "
-            "log of single states"
+            f"no exact residue for {expression}; use sums, products, rational powers, square roots, "
+            "and sin, cos, log of single states"
         )
 
     def _power(self, base: Residues, exponent: sympy.Rational) -> Residues:

@@ -61,7 +61,7 @@ def anisotropic_oscillator_2d() -> System:
         4,
         "; y*(x^2 - vx^2) + x*vx*vy; 4*x*y*vx - vy*(x^2 - vx^2)",
         3,
-        "The two cubic quantities are the real and imaginary part of (x - i vx)^2 (2 y + i vy), up to a factor.",
+        "The cubic quantities are the real and imaginary part of (x - i vx)^2 (2 y + i vy), up to factors.",
     )
 
 
@@ -172,7 +172,7 @@ def quartic_spring_2d() -> System:
 
 
 def _mixing_rotation() -> sympy.Matrix:
-    """Orthogonal 6 x 6 matrix with all entries among +-1/5, +-2/5, +-3/5: the Cayley transform of a skew matrix."""
+    """Orthogonal 6 x 6 matrix with entries +-1/5, +-2/5, +-3/5: the Cayley transform of a skew matrix."""
     above = sympy.Matrix([[int(j > i and (j - i) % 2 == 1) for j in range(6)] for i in range(6)])
     skew, one = above - above.T, sympy.eye(6)
     return (one - skew) * (one + skew).inv()
@@ -180,7 +180,7 @@ def _mixing_rotation() -> sympy.Matrix:
 
 def rotated_cubic_oscillator() -> System:
     """q'' = -|q|^2 q in R^3, in coordinates x = R (q, v) with a fixed rational orthogonal R."""
-    names = "x1 x2 x3 x4 x5 x6".split()
+    names = [f"x{i}" for i in range(1, 7)]
     rotation = _mixing_rotation()
     straight = rotation.T * sympy.Matrix(sympy.symbols(names, real=True))
     q, v = straight[:3, 0], straight[3:, 0]

@@ -21,7 +21,8 @@ def kepler_2d() -> System:
         "vx; vy; -x/(x^2 + y^2)^(3/2); -y/(x^2 + y^2)^(3/2)",
         dictionary="poly(1) + terms(x/(x^2+y^2)^(3/2), y/(x^2+y^2)^(3/2))",
         invariants_dictionary=f"poly(3) + terms(1/{r}, x/{r}, y/{r})",
-        invariants=f"(vx^2 + vy^2)/2 - 1/{r}; x*vy - y*vx; (x*vy - y*vx)*vy - x/{r}; -(x*vy - y*vx)*vx - y/{r}",
+        invariants=f"(vx^2 + vy^2)/2 - 1/{r}; x*vy - y*vx; "
+        f"(x*vy - y*vx)*vy - x/{r}; -(x*vy - y*vx)*vx - y/{r}",
         n_independent=3,
         affine=("R", ("-y; x; -vy; vx",)),
         scaling=("R^2", "2*x/3; 2*y/3; -vx/3; -vy/3; 1"),
@@ -55,13 +56,13 @@ def kepler_3d() -> System:
         scaling=("so(3) + R", "2*x/3; 2*y/3; 2*z/3; -vx/3; -vy/3; -vz/3; 1"),
         start=kepler_orbit(3),
         duration=12.0,
-        note="Energy, angular momentum L and Laplace-Runge-Lenz vector A, with A.L = 0 and |A|^2 = 1 + 2 E |L|^2. "
+        note="Energy, angular momentum L and Laplace-Runge-Lenz vector A: A.L = 0, |A|^2 = 1 + 2 E |L|^2. "
         "The hidden so(4) is not affine in the states.",
     )
 
 
 def toda_3() -> System:
-    """Open Toda chain of three particles in Flaschka variables: a_i' = a_i (b_(i+1) - b_i), b_i' = 2 (a_i^2 - a_(i-1)^2)."""
+    """Open Toda chain in Flaschka variables: a_i' = a_i (b_(i+1) - b_i), b_i' = 2 (a_i^2 - a_(i-1)^2)."""
     return define(
         "toda_3",
         "open Toda chain, Flaschka variables",
@@ -77,7 +78,7 @@ def toda_3() -> System:
         scaling=("aff(1) + R", "a1; a2; b1; b2; b3; -1"),
         start=uniform((0.3, 0.3, -1.0, -1.0, -1.0), (1.0, 1.0, 1.0, 1.0, 1.0)),
         duration=2.5,
-        note="tr L, tr L^2, tr L^3 of the tridiagonal Lax matrix L (diagonal b, off-diagonal a) and their products.",
+        note="tr L, tr L^2, tr L^3 of the Lax matrix L (diagonal b, off-diagonal a), and their products.",
     )
 
 
@@ -105,8 +106,8 @@ def calogero_moser_3() -> System:
         start=uniform((-2.0, -0.5, 1.0, -1.0, -1.0, -1.0), (-1.0, 0.5, 2.0, 1.0, 1.0, 1.0)),
         duration=4.0,
         note="tr L, tr L^2, tr L^3 of the Lax matrix and their products. The system is superintegrable, five "
-        "independent in all; the two further ones lie outside this dictionary. The centre of mass moves freely, "
-        "which gives the affine algebra more than the translation.",
+        "independent in all; the two further ones lie outside this dictionary. The centre of mass moves "
+        "freely, which gives the affine algebra more than the translation.",
     )
 
 
@@ -114,9 +115,9 @@ def three_body_planar() -> System:
     """Three unit masses that attract (G = 1) in the plane."""
     axes = "xy"
     names = [c + b for b in "123" for c in axes] + ["v" + c + b for b in "123" for c in axes]
-    pairs = ("12", "13", "23")
-    square = {a + b: f"((x{a}-x{b})^2 + (y{a}-y{b})^2)" for a, b in pairs}
-    force = {(c, a + b): f"({c}{a}-{c}{b})/{square[a + b]}^(3/2)" for a, b in pairs for c in axes}
+    pairs = (("1", "2"), ("1", "3"), ("2", "3"))
+    square = {(a, b): f"((x{a}-x{b})^2 + (y{a}-y{b})^2)" for a, b in pairs}
+    force = {(c, (a, b)): f"({c}{a}-{c}{b})/{square[a, b]}^(3/2)" for a, b in pairs for c in axes}
     pulls = [
         " ".join(("-" if pair[0] == body else "+") + force[c, pair] for pair in pairs if body in pair)
         for body in "123"
@@ -140,18 +141,21 @@ def three_body_planar() -> System:
         invariants_dictionary=f"poly(2) + terms({', '.join(inverse)})",
         invariants=f"{momenta}; {energy}; {moment}; {centre}",
         n_independent=5,
-        affine=("sl(2,R) |x solvable(8)", ["; ".join(turn), *_centre_of_mass_fields(3, 2, names)]),
-        scaling=("sl(2,R) |x solvable(9)", "; ".join(scale)),
+        affine=(
+            "unnamed(dim 9; derived 8, centre 0, Killing (3,1,5)) + R^2",
+            ["; ".join(turn), *_centre_of_mass_fields(3, 2, names)],
+        ),
+        scaling=("unnamed(dim 11; derived 9, centre 0, Killing (4,1,6)) + R", "; ".join(scale)),
         start=near_figure_eight,
         duration=4.0,
         note="The angular momentum splits into that of the centre of mass and that about it, both conserved; "
-        "(centre of mass) - t (velocity) is conserved too but depends on t. The centre of mass moves freely, which "
-        "gives ten affine generators beside the rotation.",
+        "(centre of mass) - t (velocity) is conserved too but depends on t. The centre of mass moves freely, "
+        "which gives ten affine generators beside the rotation; their Levi factor is sl(2,R).",
     )
 
 
 def _centre_of_mass_fields(bodies: int, dimension: int, names: list[str]) -> list[tuple[sympy.Expr, ...]]:
-    """Affine fields that commute with X' = V, V' = 0, written for the bodies: shifts, X and V mixed alike, V into X."""
+    """Affine fields that commute with X' = V, V' = 0, for all bodies: shifts, (X, V) mixed, V into X."""
     symbols = sympy.symbols(names, real=True)
     half = bodies * dimension
     zero = [sympy.Integer(0)] * half
@@ -187,8 +191,9 @@ def magnetic_charge() -> System:
             (*centre, "vz", f"{centre[0]}^2", f"{centre[1]}^2", "vz^2", *products, "vx^2 + vy^2")
         ),
         n_independent=4,
-        affine=("sl(2,R) |x solvable(12)", parts),
+        affine=("unnamed(dim 13; derived 11, centre 1, Killing (4,1,8)) + R^2", parts),
         start=cube(6),
         duration=10.0,
-        note="The guiding centre (x + vy, y - vx) is at rest and z moves freely. sl(2,R) acts on the guiding centre.",
+        note="The guiding centre (x + vy, y - vx) is at rest and z moves freely. The Levi factor sl(2,R) "
+        "acts on the guiding centre.",
     )

@@ -74,6 +74,6 @@ def reaction_network() -> System:
         scaling=("R", "e; s + 1/2; 2*c + e; p + 2; -1"),
         start=uniform((0.3, 0.5, 0.0, 0.0), (1.2, 2.0, 0.6, 0.6)),
         duration=8.0,
-        note="The conserved totals span the left null space of the stoichiometric matrix. With c = (e + c) - e the "
-        "equations for e, s + 1/2, p + 2 become homogeneous if the total of enzyme has weight 2: a scaling symmetry.",
+        note="The conserved totals span the left null space of the stoichiometric matrix. Written with the "
+        "total e + c, the equations for e, s + 1/2, p + 2 become homogeneous if it has weight 2.",
     )

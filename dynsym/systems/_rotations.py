@@ -37,8 +37,8 @@ def spherical_pendulum() -> System:
         affine=("R", ("0; 1; 0; 0",)),
         start=spherical_angles,
         duration=10.0,
-        note="Angles are used because in Cartesian coordinates the length and its rate of change are constraints, "
-        "and any multiple of a function that vanishes on the data would count as conserved. Runs avoid the poles.",
+        note="Angles are used because in Cartesian coordinates the length and its rate of change are fixed, "
+        "and multiples of functions that vanish on the data would count as conserved. Runs avoid poles.",
     )
 
 
@@ -125,5 +125,5 @@ def lagrange_top() -> System:
         scaling=("R^2", "w1; w2; w3; 2*g1; 2*g2; 2*g3; -1"),
         start=uniform((-1.0, -1.0, 1.0, -1.0, -1.0, -1.0), (1.0, 1.0, 3.0, 1.0, 1.0, 1.0)),
         duration=10.0,
-        note="|g| is not fixed to 1: it is conserved, stands for the strength of gravity, and varies between runs.",
+        note="|g| is not fixed to 1: it is conserved, is the strength of gravity, and varies between runs.",
     )

@@ -30,7 +30,7 @@ def cube(n: int, half: float = 1.0) -> Sampler:
 
 
 def kepler_orbit(dimension: int) -> Sampler:
-    """Bound Kepler orbits (GM = 1): semi-major axis 0.8-1.4, eccentricity 0.1-0.5, any phase and orientation."""
+    """Bound Kepler orbits, GM = 1: semi-major axis 0.8-1.4, eccentricity 0.1-0.5, any phase and direction."""
 
     def draw(rng: np.random.Generator) -> Array:
         axis, e = rng.uniform(0.8, 1.4), rng.uniform(0.1, 0.5)

@@ -1,4 +1,4 @@
-"""The noun: a system of ordinary differential equations together with everything that is exactly true of it."""
+"""The noun: a system of ordinary differential equations and what is exactly true of it."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class SymmetryAlgebra:
     dimension
         Number of basis elements.
     name
-        Isomorphism type: ``trivial``, ``R``, ``R^k``, ``aff(1)``, ``so(3)``, ``gl(2,C)``, ...; direct sums joined by
-        `` + ``, semisimple parts first; ``s |x solvable(k)`` for a Levi factor s that acts on a k-dimensional
-        radical, where no shorter name is in use.
+        Isomorphism type as `dynsym.algebra.identify` spells it: ``trivial``, ``R``, ``R^k``, ``aff(1)``,
+        ``so(3)``, ``gl(2,C)``, ...; direct sums joined by `` + ``; ``unnamed(...)`` with invariants where no
+        name is in use.
     basis
         One tuple of SymPy expressions per element: the n components of xi, followed by b_t (tau = b_t t) for
         space-time algebras.
@@ -58,13 +58,13 @@ class SymmetryAlgebra:
     def __post_init__(self) -> None:
         require(
             self.dimension == len(self.basis),
-            f"the algebra {self.name} has dimension {self.dimension} but {len(self.basis)} basis elements were given",
+            f"the algebra {self.name} of dimension {self.dimension} got {len(self.basis)} basis elements",
         )
 
 
 @dataclass(frozen=True, repr=False)
 class System:
-    """x' = F(x) with exact F, and the exact list of its symmetries and conserved quantities in stated classes.
+    """x' = F(x) with exact F, and all its symmetries and conserved quantities in stated classes.
 
     Attributes
     ----------
@@ -160,8 +160,8 @@ class System:
         seed
             Of initial states and noise; run k does not depend on `n_runs`, nor its clean states on `noise`.
         noise
-            Standard deviation of independent Gaussian noise, relative to each state's standard deviation over all
-            runs; noisy runs carry neither derivatives nor `sd`, so both have to be estimated.
+            Standard deviation of independent Gaussian noise, relative to each state's standard deviation over
+            all runs; noisy runs carry neither derivatives nor `sd`, so both have to be estimated.
         exact_derivatives
             Whether clean runs carry F(x) as `dxdt`.
 

@@ -1,7 +1,7 @@
-"""Exact dimensions of symmetry algebras and spaces of conserved quantities, as readings of one null space each.
+"""Exact dimensions of symmetry algebras and of spaces of conserved quantities.
 
-The computation is modular (see `_finite_field`), so it needs no tolerance. The numbers are upper bounds that
-verified lists meet from below; together they prove that a list is complete.
+Each is the dimension of a null space, found modulo a prime (see `_finite_field`), with no tolerance. The
+numbers are upper bounds that verified lists meet from below; together they prove that a list is complete.
 """
 
 from __future__ import annotations
