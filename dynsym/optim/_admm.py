@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -22,6 +24,10 @@ _CHECK_EVERY = 10
 # convergence proof holds.
 _BALANCE = 5.0
 _INTERVAL_GROWTH = 1.3
+# The metric makes rho = 1 the natural size; farther out than this the quadratic step loses one of its two terms.
+_RHO_RANGE = (1e-7, 1e7)
+# |K w| below this share of the largest seen counts as vanishing when rho is balanced.
+_VANISHING = 1e-3
 # An objective below this share of its value at the start counts as zero when the gap is made relative.
 _NEGLIGIBLE = 1e-8
 
@@ -127,26 +133,22 @@ class _Run:
         self.step = quadratic_step(datafit, self.splitting, constraint)
         w0 = self.step.feasible.w0
         self.Kw0 = self.splitting.K @ w0
-        self.slope = self.gradient(w0)
+        self.slope = self.step.feasible.pull(datafit.gradient(w0.reshape(datafit.shape)).ravel())
         self.start = datafit.value(w0.reshape(datafit.shape)) + self.splitting.value(self.Kw0)
         self.z = self.Kw0
         self.y = np.zeros(len(self.Kw0))
-        self.rho, self.steps = 1.0, 0
+        self.rho, self.steps, self.largest = 1.0, 0, 0.0
         self.primal = self.dual = self.gap = float("inf")
         self.best = w0
-
-    def gradient(self, w: Array) -> Array:
-        """Return the gradient of the datafit, flattened."""
-        return self.datafit.gradient(w.reshape(self.datafit.shape)).ravel()
 
     def iterate(self, tol: float, max_iter: int) -> bool:
         """Step until the stopping rule holds; return whether it does."""
         solver = self.step.factor(self.rho)
-        interval, next_change = float(_CHECK_EVERY), _CHECK_EVERY
+        interval, next_change, next_certificate = float(_CHECK_EVERY), _CHECK_EVERY, 0
         while self.steps < max_iter:
             M = self.rho * self.splitting.metric
             feasible, K = self.step.feasible, self.splitting.K
-            a = solver(feasible.pull(K.T @ (M * (self.z - self.Kw0) - self.y) - self.slope))
+            a = solver(self.pull(M * (self.z - self.Kw0) - self.y) - self.slope)
             w = feasible.point(a)
             Kw = K @ w
             multiplier = self.y + M * (Kw - self.z)
@@ -159,15 +161,17 @@ class _Run:
                 continue
             ratio = self._measure(Kw, previous)
             settled = max(self.primal, self.dual) <= tol
-            if settled or self.steps >= max_iter:
+            if (settled and self.steps >= next_certificate) or self.steps >= max_iter:
                 self._certify(w, multiplier)
+                next_certificate = self.steps + self.steps // 10
                 if settled and self.gap <= tol:
                     return True
             if self.steps >= next_change:
                 interval *= _INTERVAL_GROWTH
                 next_change = self.steps + int(interval)
                 if not 1 / _BALANCE < ratio < _BALANCE:
-                    self.rho *= float(np.clip(np.sqrt(ratio), 1 / _BALANCE, _BALANCE))
+                    factor = float(np.clip(np.sqrt(ratio), 1 / _BALANCE, _BALANCE))
+                    self.rho = float(np.clip(factor * self.rho, *_RHO_RANGE))
                     solver = self.step.factor(self.rho)
         return False
 
@@ -177,6 +181,7 @@ class _Run:
         norm = np.linalg.norm
         primal, dual = norm(root * (Kw - self.z)), norm(root * (self.z - previous))
         split_size = max(norm(root * Kw), norm(root * self.z))
+        self.largest = max(self.largest, float(split_size / np.sqrt(self.rho)))
         multiplier_size = norm(self.y / root)
         whole = split_size + multiplier_size
         if whole == 0:
@@ -184,20 +189,36 @@ class _Run:
             return 1.0
         self.primal, self.dual = float(primal / whole), float(dual / whole)
         tiny = np.finfo(float).eps * whole
+        # K w = 0 may be the answer, and no residual is small beside that.
+        split_size = max(split_size, _VANISHING * self.largest * np.sqrt(self.rho))
         return float((primal + tiny) / (split_size + tiny) * (multiplier_size + tiny) / (dual + tiny))
 
     def _certify(self, w: Array, multiplier: Array) -> None:
         """Make the point that would be returned, and bound how far it is from the minimum."""
         self.best = self._sparse(w)
-        Kw = self.splitting.K @ self.best
-        t = 1.0 / max(1.0, self.splitting.gauge(multiplier))
         shape = self.datafit.shape
         residual = self.datafit.residual(self.best.reshape(shape))
-        certificate = t * self.datafit.residual(w.reshape(shape))
+        at_w = self.datafit.residual(w.reshape(shape))
+        Kw = self.splitting.K @ self.best
         penalty = self.splitting.value(Kw)
-        gap = 0.5 * np.sum((residual - certificate) ** 2) + penalty - t * float(multiplier @ Kw)
+        t = 1.0 / max(1.0, self.splitting.gauge(multiplier))
+        gap = 0.5 * np.sum((residual - t * at_w) ** 2) + penalty - t * float(multiplier @ Kw)
+        if self.invert_hessian is not None:
+            inside = self.splitting.into_dual_ball(multiplier)
+            moved = self.invert_hessian(self.pull(inside - multiplier))
+            dual = self.datafit.predict(self.step.feasible.along(moved).reshape(shape))
+            gap = min(gap, 0.5 * np.sum((residual - at_w + dual) ** 2) + penalty - float(inside @ Kw))
         objective = 0.5 * float(np.sum(residual**2)) + penalty
         self.gap = float(max(gap, 0.0) / max(objective, _NEGLIGIBLE * self.start, np.finfo(float).tiny))
+
+    def pull(self, v: Array) -> Array:
+        """Return Z^T K^T v."""
+        return self.step.feasible.pull(self.splitting.K.T @ v)
+
+    @cached_property
+    def invert_hessian(self) -> Callable[[Array], Array] | None:
+        """The inverse of the data's Hessian on the feasible set, where there is one."""
+        return self.step.factor(0.0) if self.step.curved else None
 
     def _sparse(self, w: Array) -> Array:
         """Return w with the exact zeros of z, moved onto the constraints along the other coefficients."""

@@ -26,6 +26,7 @@ def as_matrix(name: str, value: npt.ArrayLike | Matrix) -> Matrix:
         return dense
     rows = sparse.csr_array(value, dtype=float, copy=True)
     rows.sum_duplicates()
+    rows.eliminate_zeros()
     require_finite(f"{name} (stored entries)", rows.data)
     rows.data.flags.writeable = False
     return rows
@@ -34,6 +35,8 @@ def as_matrix(name: str, value: npt.ArrayLike | Matrix) -> Matrix:
 def vstack(blocks: Sequence[Matrix]) -> Matrix:
     """Stack matrices on top of each other; sparse unless the result is mostly filled."""
     stacked = sparse.csr_array(sparse.vstack([sparse.csr_array(block) for block in blocks]))
+    # Products of sparse matrices store zeros, which must not pass for entries.
+    stacked.eliminate_zeros()
     filled = stacked.nnz > _DENSE_SHARE * max(np.prod(stacked.shape), 1)
     return stacked.toarray() if filled else stacked
 

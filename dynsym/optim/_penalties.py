@@ -1,4 +1,4 @@
-"""Penalties: convex functions of the coefficients C (n, p), each a linear map and then a norm with a known prox.
+"""Penalties: convex functions of the coefficients C (n, p), each a linear map and then a norm with a prox.
 
 `value(C)` is all a penalty must have. Those derived from `Proximable` also give the pieces an operator
 splitting needs: w -> K w (`operator`), the natural shape of K w (`split_shape`), and for the norm g on that

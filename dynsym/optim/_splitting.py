@@ -63,6 +63,10 @@ class Splitting:
         ]
         return np.concatenate(moved)
 
+    def into_dual_ball(self, u: Array) -> Array:
+        """Return the nearest point to u in the dual ball of g, by Moreau's decomposition."""
+        return u - self.prox(u, np.ones(len(u)))
+
     def zeros(self, z: Array) -> npt.NDArray[np.bool_]:
         """Return which coefficients an exactly zero z forces to zero, by rows of K with one entry."""
         K = sparse.csr_array(self.K)
@@ -130,7 +134,11 @@ class FeasibleSet:
 
     def point(self, a: Array) -> Array:
         """Return w0 + Z a."""
-        return self.w0 + (a if self.Z is None else self.Z @ a)
+        return self.w0 + self.along(a)
+
+    def along(self, a: Array) -> Array:
+        """Return Z a."""
+        return a if self.Z is None else np.asarray(self.Z @ a)
 
     def pull(self, gradient: Array) -> Array:
         """Return Z^T gradient."""
@@ -146,10 +154,20 @@ class QuadraticStep:
     S: Array
 
     def factor(self, rho: float) -> Callable[[Array], Array]:
-        """Return b -> a."""
+        """Return b -> a; rho may be zero where `curved`."""
+        if len(self.H) == 0:
+            return lambda b: b
         lower = linalg.cho_factor(self.H + rho * self.S, lower=True, check_finite=False)
         shape = (-1, len(self.H))
         return lambda b: linalg.cho_solve(lower, b.reshape(shape).T, check_finite=False).T.ravel()
+
+    @property
+    def curved(self) -> bool:
+        """Whether the data alone determine every direction, to working accuracy."""
+        scale = np.sqrt(np.diag(self.H))
+        return (
+            len(scale) > 0 and bool(np.all(scale > 0)) and _well_conditioned(self.H / scale[:, None] / scale)
+        )
 
 
 def quadratic_step(
