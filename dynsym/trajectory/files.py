@@ -1,0 +1,143 @@
+"""Files of runs: what is in them is found from their content first, then from their name."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+
+from dynsym._checks import DataError, require
+from dynsym.trajectory._alike import require_alike
+from dynsym.trajectory._columns import Wanted, wanted
+from dynsym.trajectory.archives import read_npz
+from dynsym.trajectory.gridded import read_dataset
+from dynsym.trajectory.tables import runs_of_table
+from dynsym.trajectory.textfiles import read_text
+from dynsym.trajectory.trajectory import Trajectory
+
+PathName = str | PathLike[str]
+
+_SUPPORTED = (
+    "netCDF (.nc, .nc4, .cdf), Zarr (a directory), CSV, TSV or text tables (.csv, .tsv, .txt, .dat), NPZ"
+)
+_NETCDF = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
+_TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".dat")
+_ZARR_MARKS = ("zarr.json", ".zgroup", ".zmetadata", ".zarray")
+
+
+def open_runs(
+    paths: PathName | Iterable[PathName],
+    time: str | None = None,
+    states: Sequence[str] | None = None,
+    run: str | None = None,
+) -> list[Trajectory]:
+    """Return all runs in one or several files: netCDF, Zarr, CSV or other text tables, NPZ.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        Files; with several, runs are also labelled with the stem of their file.
+    time : str, optional
+        Column, dimension or coordinate of the times; see `runs_from_dataset` and `runs_from_dataframe`.
+    states : sequence of str, optional
+        Columns or variables of the states; the default is all others that hold numbers.
+    run : str, optional
+        Column or dimension that separates runs.
+
+    Returns
+    -------
+    list of Trajectory
+        In the order of the files and of the runs in them.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a path does not exist.
+    DataError
+        If a file is empty, cut off, in another format, or does not hold what was named.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "ball.csv"
+    >>> _ = path.write_text("t,h [m]\\n0,1.0\\n1,0.5\\n2,0.2\\n")
+    >>> open_runs(path)
+    [Trajectory('ball': 3 samples, t = 0 .. 2, states h [m])]
+    """
+    listed = [Path(paths)] if isinstance(paths, str | PathLike) else [Path(path) for path in paths]
+    require(len(listed) > 0, "no path was given")
+    want = wanted(time, states, run)
+    out: list[Trajectory] = []
+    for path in listed:
+        found = _read(path, want)
+        if len(listed) > 1 and len(found) > 1:
+            found = [replace(item, label=f"{path.stem}:{item.label}") for item in found]
+        out += found
+    return require_alike(out)
+
+
+def _read(path: Path, want: Wanted) -> list[Trajectory]:
+    if not path.exists():
+        raise FileNotFoundError(f"no such file or directory: {path}")
+    try:
+        kind = _format(path)
+        if kind in ("netcdf4", "zarr"):
+            return _read_labelled(path, kind, want)
+        if kind == "npz":
+            return read_npz(path, want)
+        return runs_of_table(read_text(path), want, path.stem)
+    except (DataError, TypeError) as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def _format(path: Path) -> str:
+    """Return netcdf4, zarr, npz or text."""
+    if path.is_dir():
+        marked = any((path / mark).exists() for mark in _ZARR_MARKS)
+        require(marked, "a directory, but not a Zarr store (no zarr.json, .zgroup or .zmetadata in it)")
+        return "zarr"
+    require(path.stat().st_size > 0, "the file is empty (0 bytes)")
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start.startswith(_NETCDF):
+        return "netcdf4"
+    if start.startswith(b"PK") and _is_npz(path):
+        return "npz"
+    suffix = path.suffix.lower()
+    require(
+        suffix in _TEXT_SUFFIXES,
+        f"the content is none of the supported formats, and the name ends in {suffix or 'nothing'!r}; "
+        "supported: "
+        f"{_SUPPORTED}; it may be damaged, or convert it",
+    )
+    return "text"
+
+
+def _is_npz(path: Path) -> bool:
+    # A damaged archive is still one by its name, so that the message is about the damage.
+    if not zipfile.is_zipfile(path):
+        return path.suffix.lower() == ".npz"
+    with zipfile.ZipFile(path) as archive:
+        return all(name.endswith(".npy") for name in archive.namelist())
+
+
+def _read_labelled(path: Path, engine: str, want: Wanted) -> list[Trajectory]:
+    import xarray as xr
+
+    # Times stay numbers in the unit of the file, and arrays are loaded only where they are read.
+    options = {"consolidated": False} if engine == "zarr" else {}
+    try:
+        with xr.open_dataset(
+            path, engine=engine, chunks=None, decode_times=False, backend_kwargs=options
+        ) as ds:
+            return read_dataset(ds, want, path.stem)
+    except DataError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise DataError(
+            f"cannot be read as {'Zarr' if engine == 'zarr' else 'netCDF'} ({error}); the file may be "
+            "cut off or "
+            "damaged, copy it again"
+        ) from error
