@@ -1,6 +1,7 @@
 """Sphinx configuration; warnings are errors, and nothing is fetched while building."""
 
 import importlib.metadata
+import shutil
 import sys
 from pathlib import Path
 
@@ -28,6 +29,8 @@ myst_heading_anchors = 3
 # References of a docstring are listed even where its text does not point at them.
 suppress_warnings = ["ref.citation"]
 
+# The page of a module that is gone would be an orphan, and orphans fail the build.
+shutil.rmtree(HERE / "api" / "_generated", ignore_errors=True)
 autosummary_generate = True
 autosummary_imported_members = False
 autosummary_ignore_module_all = False
