@@ -1,0 +1,233 @@
+"""The Lie algebra that a set of structure constants defines, with its name and invariants."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dynsym._checks import Array, DataError, as_floats, frozen, require, require_finite
+from dynsym.algebra import invariants as inv
+from dynsym.algebra._linear import balance, span, unit_size
+from dynsym.algebra.naming import algebra_names
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LieAlgebra:
+    """A real Lie algebra [e_i, e_j] = sum_k c[i, j, k] e_k with its name and invariants; made by `identify`.
+
+    Attributes
+    ----------
+    structure_constants
+        c, shape (r, r, r), antisymmetric in the first two indices, in the basis that was given.
+    name, aliases
+        The name, and other names of the same algebra (so(3) + so(3) for so(4), e(2) for se(2)).
+    closure_defect
+        Relative size of the part of the brackets outside the span (0 for exact structure constants).
+    jacobi_defect
+        |[[x, y], z] + cyclic| / |c|^2.
+    tol
+        Relative threshold of the rank decisions behind the name.
+    centre
+        Orthonormal basis of the centre, shape (k, r), one coordinate vector a row.
+    derived, lower_central
+        Dimensions of g, [g, g], ... up to the first 0 or the first repetition; entry 1 is dim [g, g].
+    radical
+        Dimension of the largest solvable ideal.
+    killing
+        Killing form K[i, j] = trace(ad_i ad_j), shape (r, r).
+    signature
+        (n_plus, n_minus, n_zero) of the Killing form.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rotation = np.zeros((3, 3, 3))
+    >>> for i, j, k in [(0, 1, 2), (1, 2, 0), (2, 0, 1)]:
+    ...     rotation[i, j, k], rotation[j, i, k] = 1.0, -1.0
+    >>> algebra = identify(rotation)
+    >>> algebra.name, algebra.is_semisimple, algebra.signature
+    ('so(3)', True, (0, 3, 0))
+    """
+
+    structure_constants: Array
+    name: str
+    aliases: tuple[str, ...]
+    closure_defect: float
+    jacobi_defect: float
+    tol: float
+    centre: Array
+    derived: tuple[int, ...]
+    lower_central: tuple[int, ...]
+    radical: int
+    killing: Array
+    signature: tuple[int, int, int]
+
+    @property
+    def dimension(self) -> int:
+        """Dimension r of the algebra as a vector space."""
+        return int(self.structure_constants.shape[0])
+
+    @property
+    def is_abelian(self) -> bool:
+        """Whether all brackets vanish."""
+        return self.derived[1] == 0
+
+    @property
+    def is_solvable(self) -> bool:
+        """Whether the derived series ends in 0."""
+        return self.derived[-1] == 0
+
+    @property
+    def is_nilpotent(self) -> bool:
+        """Whether the lower central series ends in 0."""
+        return self.lower_central[-1] == 0
+
+    @property
+    def is_semisimple(self) -> bool:
+        """Whether the radical is 0 and the algebra is not."""
+        return self.radical == 0 and self.dimension > 0
+
+    def known_as(self, name: str) -> bool:
+        """Whether `name` is the name or one of the aliases, up to spaces and the order of summands."""
+        return _plain(name) in {_plain(known) for known in (self.name, *self.aliases)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return name, dimension, structure constants and invariants as plain lists and finite numbers."""
+        return {
+            "dimension": self.dimension,
+            "name": self.name,
+            "structure_constants": self.structure_constants.tolist(),
+            "aliases": list(self.aliases),
+            "closure_defect": self.closure_defect,
+            "jacobi_defect": self.jacobi_defect,
+            "tol": self.tol,
+            "centre": self.centre.tolist(),
+            "derived": list(self.derived),
+            "lower_central": list(self.lower_central),
+            "radical": self.radical,
+            "killing": self.killing.tolist(),
+            "killing_signature": list(self.signature),
+            "is_abelian": self.is_abelian,
+            "is_solvable": self.is_solvable,
+            "is_nilpotent": self.is_nilpotent,
+            "is_semisimple": self.is_semisimple,
+        }
+
+    def _facts(self) -> list[tuple[str, str]]:
+        also = [("also", ", ".join(self.aliases))] if self.aliases else []
+        return [
+            *also,
+            ("derived series", " > ".join(map(str, self.derived))),
+            ("lower central", " > ".join(map(str, self.lower_central))),
+            ("centre, radical", f"{len(self.centre)}, {self.radical}"),
+            ("Killing (+, -, 0)", ", ".join(map(str, self.signature))),
+            (
+                "defects",
+                f"closure {self.closure_defect:.1e}, Jacobi {self.jacobi_defect:.1e} (tol {self.tol:.0e})",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        lines = [f"{key:<18} {value}" for key, value in self._facts()]
+        return "\n  ".join([f"Lie algebra {self.name}, dimension {self.dimension}", *lines])
+
+    def __repr__(self) -> str:
+        return (
+            f"LieAlgebra({self.name!r}, dimension={self.dimension}, closure_defect={self.closure_defect:.1e})"
+        )
+
+    def _repr_html_(self) -> str:
+        facts = [("dimension", str(self.dimension)), *self._facts()]
+        rows = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in facts)
+        return f"<table><caption>Lie algebra {html.escape(self.name)}</caption>{rows}</table>"
+
+
+def identify(
+    c: npt.ArrayLike, tol: float = 1e-6, closure_defect: float = 0.0, scale: float = 1.0
+) -> LieAlgebra:
+    """Name the real Lie algebra [e_i, e_j] = sum_k c[i, j, k] e_k, whatever the basis.
+
+    Parameters
+    ----------
+    c
+        Structure constants, shape (r, r, r).
+    tol
+        Relative threshold of every rank decision: singular values below tol times the largest |ad_x| (x a unit
+        vector) count as zero. 1e-6 suits exact input; for input with relative noise s take about 100 s. The basis
+        should be normalised (condition number well below 1 / sqrt(tol)); orthonormal generators are.
+    closure_defect
+        Carried into the result (see `structure_constants`).
+    scale
+        Size below which the whole tensor counts as zero, in units of tol: the algebra is abelian when the largest
+        |ad_x| is at most tol * scale. Brackets of generators of unit norm have scale 1.
+
+    Returns
+    -------
+    LieAlgebra
+        An algebra outside the list of names is called `unnamed(...)` and shows its invariants.
+
+    Raises
+    ------
+    DataError
+        If c is not (r, r, r), not finite, not antisymmetric, or fails the Jacobi identity by more than tol.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> c = np.zeros((3, 3, 3))                       # x, p and 1 under the Poisson bracket
+    >>> c[0, 1, 2], c[1, 0, 2] = 1.0, -1.0
+    >>> print(identify(c).name, identify(c).lower_central)
+    heisenberg (3, 1, 0)
+    """
+    given = _antisymmetric(c, tol)
+    unit, size = unit_size(given)
+    if size <= tol * scale:
+        unit = np.zeros_like(unit)
+    defect = inv.jacobi_defect(unit)
+    require(
+        defect <= tol,
+        f"the Jacobi identity fails by {defect:.2e} (relative), more than tol = {tol:.0e}: these are not the structure "
+        "constants of a Lie algebra; raise tol if they carry noise, or close the generators with nearest_subalgebra",
+    )
+    even, basis = balance(unit)
+    names = algebra_names(even, tol)
+    return LieAlgebra(
+        structure_constants=frozen(given),
+        name=names[0],
+        aliases=names[1:],
+        closure_defect=float(closure_defect),
+        jacobi_defect=defect,
+        tol=float(tol),
+        centre=frozen(span(inv.centre(even, tol) @ basis, 0.0)),
+        derived=inv.derived_series(even, tol),
+        lower_central=inv.lower_central_series(even, tol),
+        radical=len(inv.radical(even, tol)),
+        killing=frozen(inv.killing_form(given)),
+        signature=inv.signature(inv.killing_form(even), tol),
+    )
+
+
+def _antisymmetric(c: npt.ArrayLike, tol: float) -> Array:
+    tensor = as_floats("structure constants", c, 3)
+    require(0 < tol < 0.5, f"tol must lie between 0 and 0.5, got {tol}")
+    require(
+        len(set(tensor.shape)) == 1,
+        f"structure constants must have shape (r, r, r), got {tensor.shape}; c[i, j] holds the coordinates of [e_i, e_j]",
+    )
+    require_finite("structure constants", tensor)
+    symmetric = float(np.linalg.norm(tensor + tensor.transpose(1, 0, 2)))
+    size = float(np.linalg.norm(tensor))
+    if symmetric > 2 * tol * max(size, 1.0):
+        raise DataError(
+            f"structure constants must be antisymmetric, [x, y] = -[y, x]; the symmetric part has norm {symmetric / 2:.2e} "
+            f"against {size:.2e}: pass the brackets in the order c[i, j] = [e_i, e_j], or raise tol"
+        )
+    return (tensor - tensor.transpose(1, 0, 2)) / 2
+
+
+def _plain(name: str) -> str:
+    return "+".join(sorted(part.strip().replace(" ", "") for part in name.split("+")))
