@@ -7,7 +7,8 @@ learner the masses.
 
 A plain fit over the velocities and the nine components of $(x_j - x_i)/r_{ij}^3$ gives the equations, with
 the masses as coefficients. Conserved quantities are then sought among the velocities, all products of a
-velocity with a velocity or a position, and $1/r_{ij}$: 138 functions and no hint which of them belong together.
+velocity with a velocity or a position, and $1/r_{ij}$: 138 functions and no hint which of them belong
+together.
 
 The null space has sixteen dimensions: the momentum $P$ (3), the angular momentum $L$ (3), the energy (1), the
 products of the components of $P$ (6), and $R \\times P$ (3), with $R$ the sum of mass times position, which
