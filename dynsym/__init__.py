@@ -1,7 +1,15 @@
 """dynsym: from trajectories to dynamics, conserved quantities and symmetries, each with a verdict."""
 
-from . import dictionary
+from . import algebra, certify, dictionary, differentiation, generators, inner_product, optim, systems
 from ._checks import ConvergenceError, DataError
 from .dictionary import Dictionary, Fourier, Monomials, Radial, Terms, parse_dictionary
+from .differentiation import Derivatives, LocalPolynomial, WeakForm
+from .enforce import conserving, equivariant_to
+from .generators import Generators
+from .promote import SymmetryBreaking
+from .regression import Model, Stepwise, fit
+from .sections import ScalarFunction
+from .trajectory import DataQuality, Trajectory, open_runs, quality
+from .vector_field import Integrator, VectorField
 
 __version__ = "0.1.0"

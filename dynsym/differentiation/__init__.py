@@ -1,0 +1,14 @@
+"""From trajectories to regression rows [theta(x) | y]: exact derivatives, local polynomials, or the weak form."""
+
+from ._methods import Derivatives, LocalPolynomial, RowMethod, WeakForm, choose_rows
+from ._stencils import derivative_stencils, quadrature_weights
+
+__all__ = [
+    "Derivatives",
+    "LocalPolynomial",
+    "RowMethod",
+    "WeakForm",
+    "choose_rows",
+    "derivative_stencils",
+    "quadrature_weights",
+]

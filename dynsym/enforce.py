@@ -1,0 +1,83 @@
+"""Enforcement: B(xi, .) with the generator held, and grad h . f with the function held, are linear in the coefficients.
+
+Both constraints are imposed on random points of a box; once the points determine every function in the (finite-dimensional)
+image, the sampled null space is exact. Rows far outnumber unknowns and repeat each other: they are reduced by an
+orthogonal factorisation before they become a `LinearConstraint`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ._checks import require
+from .dictionary import Dictionary
+from .generators import Generators
+from .inner_product import Region, generic_region
+from .lie_derivative import equivariance_matrix, law_matrix
+from .optim import LinearConstraint
+from .sections import ScalarFunction
+from .spectral import row_space
+
+def equivariant_to(generators: Generators, dictionary: Dictionary, region: Region | None = None) -> LinearConstraint:
+    """The constraint L_xi f = 0 for every given generator, on the coefficients C of f = C theta.
+
+    Parameters
+    ----------
+    generators
+        Exact generators; noisy ones, taken at their word, usually leave only f = 0 (see `refit`).
+    dictionary
+        The p functions theta_j.
+    region
+        Points on which the constraint is imposed; default generic points.
+
+    Returns
+    -------
+    LinearConstraint
+        On the n p coefficients, flattened by rows, with independent rows.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> c = dy.equivariant_to(dy.generators.rotations(2), dy.Monomials(2, 1))
+    >>> c.size - c.rank
+    2
+    """
+    require(
+        generators.n_states == dictionary.n_states,
+        f"the generators act on {generators.n_states} states, the dictionary has {dictionary.n_states}",
+    )
+    require(len(generators) > 0, "no generator was given; there is nothing to enforce")
+    require(generators.ramps() is None, "generators that depend on time (boosts) cannot be enforced on x' = f(x)")
+    where = generic_region(dictionary) if region is None else region
+    rows = [
+        np.linalg.qr(equivariance_matrix(generators.combine(np.eye(len(generators))[:, [i]]), dictionary, where), "r")
+        for i in range(len(generators))
+    ]
+    return LinearConstraint(row_space(np.vstack(rows)))
+
+
+def conserving(
+    functions: ScalarFunction | Sequence[ScalarFunction], dictionary: Dictionary, region: Region | None = None
+) -> LinearConstraint:
+    """The constraint grad h . f = 0 for every given function h, on the coefficients C of f = C theta.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> energy = dy.ScalarFunction(dy.Monomials(2, 2), [0, 0, 0, 1, 0, 1])
+    >>> c = dy.conserving(energy, dy.Monomials(2, 1))
+    >>> c.size - c.rank
+    1
+    """
+    every = [functions] if isinstance(functions, ScalarFunction) else list(functions)
+    require(bool(every), "no function was given; there is nothing to conserve")
+    where = generic_region(dictionary) if region is None else region
+    for h in every:
+        require(
+            h.dictionary.n_states == dictionary.n_states,
+            f"a function of {h.dictionary.n_states} states cannot be conserved by {dictionary.n_states} states",
+        )
+    rows = [law_matrix(h.dictionary, h.coefficients, dictionary, where) for h in every]
+    return LinearConstraint(row_space(np.vstack(rows)))

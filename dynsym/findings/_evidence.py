@@ -1,0 +1,134 @@
+"""From a fit to the plain arrays that verdicts are made of."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from .._checks import Array
+from ..certify import Evidence, Openings
+from ..regression import Information, Model
+from ..vector_field import VectorField
+
+_VISIBLE = 4.0  # a column must stand out of the noise inside theta by this factor to count as seen
+_SLACK = 2.0  # residuals up to this multiple of the expected noise are not called structure
+_MOST_ROWS = 4000
+
+
+def evidence_of(model: Model | VectorField) -> Evidence:
+    """Coefficients, covariance, openings and misfit of a fit; a given field is exact and has none of the last three."""
+    if isinstance(model, VectorField):
+        n_all = model.coefficients.size
+        nothing = Openings(np.zeros((n_all, 0)), np.zeros(0), np.zeros(0))
+        return Evidence(model.coefficients.ravel(), [], nothing, 0.0)
+    return Evidence(
+        model.coefficients.ravel(), model.covariance_blocks, openings_of(model), float(np.max(misfit(model)))
+    )
+
+
+def openings_of(model: Model) -> Openings:
+    """For every term left out, and every direction the data do not see, the change of C that would go unnoticed.
+
+    Adding a function v with coefficient g moves the fitted ones too: the unnoticed change is g (v - S A^+ A v), S the chosen
+    terms and A their columns; its size is known to s / |A v - A A^+ A v|.
+    """
+    n, p = model.coefficients.shape
+    if model.constraint is not None:
+        return Openings(np.zeros((n * p, 0)), np.zeros(0), np.zeros(0))
+    signal, hidden = model.information.hidden_directions()
+    hidden = hidden[:, signal < _VISIBLE]
+    directions, estimates, errors = [], [], []
+    for i in range(n):
+        support = model.support[i]
+        added = np.hstack([np.eye(p)[:, ~support], hidden])
+        moved, estimate, error = _unnoticed(model, i, support, added)
+        flat = np.zeros((n, p, moved.shape[1]))
+        flat[i] = moved
+        directions.append(flat.reshape(n * p, -1))
+        estimates.append(estimate)
+        errors.append(error)
+    return Openings(np.hstack(directions), np.concatenate(estimates), np.concatenate(errors))
+
+
+def _unnoticed(model: Model, equation: int, support: Array, added: Array) -> tuple[Array, Array, Array]:
+    information = model.information
+    theta, target = information.total.theta, information.total.target[:, equation]
+    size = np.linalg.norm(added, axis=0)
+    added = added / np.where(size > 0, size, 1.0)
+    columns = theta @ added
+    fresh, moved = columns, added.copy()
+    if support.any():
+        base = theta[:, support]
+        scale = np.maximum(np.linalg.norm(base, axis=0), 1e-300)
+        solved = np.linalg.lstsq(base / scale, columns, rcond=1e-11)[0] / scale[:, None]
+        fresh = columns - base @ solved
+        moved[support] -= solved
+    length = np.linalg.norm(fresh, axis=0)
+    noise = np.sqrt(np.maximum(np.einsum("pk,pq,qk->k", moved, information.leak, moved), 0.0))
+    floor = 1e-11 * np.maximum(np.linalg.norm(columns, axis=0), np.linalg.norm(theta, axis=0).max() * 1e-3)
+    seen = length > np.maximum(_VISIBLE * noise, floor)
+    c = model.coefficients[equation]
+    variance = information.residual_variance(equation, c)
+    effect = _effect(information, equation, c, support)
+    safe = np.where(seen, length, 1.0)
+    estimate = np.where(seen, (fresh.T @ (target - theta @ c)) / safe**2, 0.0)
+    error = np.where(seen, np.sqrt(variance * effect) / safe, np.inf)
+    return moved, estimate, error
+
+
+def _effect(information: Information, equation: int, coefficients: Array, support: Array) -> float:
+    """The design effect behind the covariance of the chosen terms; 1 if there are none."""
+    if not support.any():
+        return 1.0
+    block = information.covariance(equation, coefficients, support)
+    columns = information.total.theta[:, support]
+    plain = np.linalg.pinv(columns.T @ columns, hermitian=True) * information.residual_variance(equation, coefficients)
+    return float(max(1.0, np.trace(block) / max(float(np.trace(plain)), 1e-300)))
+
+
+def misfit(model: Model) -> Array:
+    """Relative size of what the residuals show beyond noise, (n,): sqrt(max(0, s^2 - (2 e)^2)) / rms(target).
+
+    e is the error expected from the noise in the states, direct and through theta. Where derivatives were given their
+    noise is not known, and e comes from the residuals of nearest neighbours in state space instead: noise differs between
+    neighbours, structure does not.
+    """
+    out = np.zeros(model.field.n_states)
+    theta, target, runs = _some_rows(model)
+    residual = target - theta @ model.coefficients.T
+    expected = [model.method.row_noise(run, model.noise) for run in model.runs if len(run) >= model.method.shortest]
+    if any(e is None for e in expected):
+        noise2 = _neighbour_noise(np.concatenate([run.x for run in runs]), residual)
+    else:
+        leak = np.einsum("np,pq,nq->n", model.coefficients, model.information.leak, model.coefficients)
+        noise2 = np.mean([np.square(e) for e in expected], axis=0) + leak / max(model.information.total.n_rows, 1)
+    size2 = np.mean(target**2, axis=0)
+    structure = np.maximum(np.mean(residual**2, axis=0) - _SLACK**2 * noise2, 0.0)
+    np.divide(structure, size2, out=out, where=size2 > 0)
+    return np.sqrt(out)
+
+
+def _some_rows(model: Model) -> tuple[Array, Array, list]:  # type: ignore[type-arg]
+    """Rows of as many runs as give a few thousand."""
+    thetas, targets, runs, count = [], [], [], 0
+    for run in model.runs:
+        if len(run) < model.method.shortest:
+            continue
+        rows = model.method.rows(run, model.field.dictionary, model.noise)
+        thetas.append(rows.theta)
+        targets.append(rows.target)
+        runs.append(run)
+        count += len(rows.theta)
+        if count >= _MOST_ROWS:
+            break
+    return np.concatenate(thetas), np.concatenate(targets), runs
+
+
+def _neighbour_noise(x: Array, residual: Array) -> Array:
+    """Half the mean squared difference of the residuals of nearest neighbours in state space, (n,)."""
+    if len(x) < 20:
+        return np.mean(residual**2, axis=0)
+    spread = x.std(axis=0)
+    tree = cKDTree(x / np.where(spread > 0, spread, 1.0))
+    _, nearest = tree.query(tree.data, k=2)
+    return 0.5 * np.mean((residual - residual[nearest[:, 1]]) ** 2, axis=0)

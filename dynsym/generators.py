@@ -1,0 +1,390 @@
+"""Candidate generators: families of vector fields xi_1..xi_q, each with an optional time part.
+
+A generator acts by x -> x + e (xi(x) + t eta(x)), t -> t + e (a + b t). The part b rescales time (Kepler's third law), the
+ramp eta moves states in proportion to time (Galilean boosts). Translations of time, a, are symmetries of every
+autonomous system and are not candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from ._checks import Array, frozen, require, unique_names
+from .dictionary import Dictionary, Monomials
+from .sections import text_of
+from .vector_field import VectorField
+
+
+@dataclass(frozen=True)
+class Generators:
+    """q vector fields xi_i = sum_k A_ijk zeta_k(x) with time scalings b_i and ramps.
+
+    Parameters
+    ----------
+    dictionary
+        The functions zeta_k.
+    coefficients
+        A, (q, n, p).
+    labels
+        (q,) names.
+    time_scaling
+        b, (q,), time units per time unit; default 0.
+    ramp
+        Coefficients (q, n, p) of the part that grows with t; default 0.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> turn = dy.generators.rotations(2, names=("x", "y"))
+    >>> print(turn)
+    1 generator(s) over x, y
+      rotation x-y: -y d/dx + x d/dy
+    """
+
+    dictionary: Dictionary
+    coefficients: Array
+    labels: tuple[str, ...]
+    time_scaling: Array | None = None
+    ramp: Array | None = None
+
+    def __post_init__(self) -> None:
+        a = frozen(self.coefficients)
+        n, p = self.dictionary.n_states, self.dictionary.n_terms
+        require(a.ndim == 3 and a.shape[1:] == (n, p), f"coefficients must have shape (q, {n}, {p}), got {a.shape}")
+        q = len(a)
+        require(len(self.labels) == q, f"{q} generators but {len(self.labels)} labels")
+        b = frozen(np.zeros(q) if self.time_scaling is None else self.time_scaling)
+        ramp = frozen(np.zeros_like(a) if self.ramp is None else self.ramp)
+        require(b.shape == (q,), f"time_scaling must have shape ({q},), got {b.shape}")
+        require(ramp.shape == a.shape, f"ramp must have shape {a.shape}, got {ramp.shape}")
+        for name, value in (("coefficients", a), ("time_scaling", b), ("ramp", ramp)):
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "labels", tuple(self.labels))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """State names."""
+        return self.dictionary.names
+
+    @property
+    def n_states(self) -> int:
+        """Number of states n."""
+        return self.dictionary.n_states
+
+    @property
+    def vectors(self) -> Array:
+        """All coefficients of each generator in one row: [A | b | ramp], (q, 2 n p + 1)."""
+        q = len(self)
+        assert self.time_scaling is not None and self.ramp is not None
+        return np.hstack([self.coefficients.reshape(q, -1), self.time_scaling[:, None], self.ramp.reshape(q, -1)])
+
+    def __len__(self) -> int:
+        return len(self.coefficients)
+
+    def evaluate(self, x: npt.ArrayLike) -> Array:
+        """xi_i(x), (m, n) -> (q, m, n)."""
+        return np.einsum("qnp,mp->qmn", self.coefficients, self.dictionary.evaluate(x))
+
+    def jacobian(self, x: npt.ArrayLike) -> Array:
+        """D xi_i(x), (m, n) -> (q, m, n, n)."""
+        return np.einsum("qnp,mpk->qmnk", self.coefficients, self.dictionary.jacobian(x))
+
+    def ramps(self) -> Generators | None:
+        """The parts that grow with t as generators of their own, or None if there are none."""
+        assert self.ramp is not None
+        return Generators(self.dictionary, self.ramp, self.labels) if self.ramp.any() else None
+
+    def combine(self, weights: npt.ArrayLike, labels: Sequence[str] | None = None) -> Generators:
+        """Linear combinations: weights (q, r) -> r generators."""
+        w = np.asarray(weights, dtype=float)
+        require(w.ndim == 2 and len(w) == len(self), f"weights must have shape ({len(self)}, r), got {w.shape}")
+        assert self.time_scaling is not None and self.ramp is not None
+        a = np.einsum("qnp,qr->rnp", self.coefficients, w)
+        ramp = np.einsum("qnp,qr->rnp", self.ramp, w)
+        b = w.T @ self.time_scaling
+        own = labels or tuple(f"xi{i + 1}" for i in range(w.shape[1]))
+        return Generators(self.dictionary, a, tuple(own), b, ramp)
+
+    def field(self, index: int) -> VectorField:
+        """The vector field xi_i, without its time part."""
+        return VectorField(self.dictionary, self.coefficients[index])
+
+    def affine_parts(self) -> tuple[Array, Array] | None:
+        """Matrices (q, n, n) and offsets (q, n) if every xi_i is affine, else None."""
+        if not isinstance(self.dictionary, Monomials):
+            return None
+        degree = self.dictionary.exponents.sum(axis=1)
+        if self.coefficients[:, :, degree > 1].any():
+            return None
+        matrix, offset = np.zeros((len(self), self.n_states, self.n_states)), np.zeros((len(self), self.n_states))
+        for k, row in enumerate(self.dictionary.exponents):
+            if degree[k] == 0:
+                offset = offset + self.coefficients[:, :, k]
+            elif degree[k] == 1:
+                matrix[:, :, int(np.argmax(row))] = self.coefficients[:, :, k]
+        return matrix, offset
+
+    def expressions(self, digits: int = 6) -> list[str]:
+        """Each generator as text, ``-y d/dx + x d/dy + 1.5*t d/dt``."""
+        assert self.time_scaling is not None and self.ramp is not None
+        return [
+            _derivation(self.names, self.dictionary.terms, a, ramp, float(b), digits)
+            for a, ramp, b in zip(self.coefficients, self.ramp, self.time_scaling)
+        ]
+
+    def __add__(self, other: Generators) -> Generators:
+        """Both families, written over the union of their dictionaries."""
+        require(self.names == other.names, f"generators over different states: {self.names} and {other.names}")
+        union = self.dictionary if self.dictionary.terms == other.dictionary.terms else self.dictionary + other.dictionary
+        first, second = self._over(union), other._over(union)
+        return Generators(
+            union,
+            np.concatenate([first.coefficients, second.coefficients]),
+            self.labels + other.labels,
+            np.concatenate([first.time_scaling, second.time_scaling]),  # type: ignore[list-item]
+            np.concatenate([first.ramp, second.ramp]),  # type: ignore[list-item]
+        )
+
+    def _over(self, union: Dictionary) -> Generators:
+        place = {term: k for k, term in enumerate(union.terms)}
+        where = [place[term] for term in self.dictionary.terms]
+        shape = (len(self), self.n_states, union.n_terms)
+        a, ramp = np.zeros(shape), np.zeros(shape)
+        a[:, :, where], ramp[:, :, where] = self.coefficients, self.ramp
+        return Generators(union, a, self.labels, self.time_scaling, ramp)
+
+    def renamed(self, names: Sequence[str]) -> Generators:
+        """The same generators over other state names (labels are kept)."""
+        return Generators(
+            self.dictionary.renamed(names), self.coefficients, self.labels, self.time_scaling, self.ramp
+        )
+
+    def __str__(self) -> str:
+        rows = [f"  {label}: {text}" for label, text in zip(self.labels, self.expressions(4))]
+        return "\n".join([f"{len(self)} generator(s) over {', '.join(self.names)}", *rows])
+
+
+def _derivation(
+    names: Sequence[str], terms: Sequence[str], a: Array, ramp: Array, b: float, digits: int
+) -> str:
+    pieces = []
+    for i, name in enumerate(names):
+        for factor, row in (("", a[i]), ("t*", ramp[i])):
+            if row.any():
+                text = text_of(terms, row, digits)
+                many = np.count_nonzero(row) > 1
+                pieces.append((f"{factor}({text})" if many or (factor and text[0] == "-") else factor + text) + f" d/d{name}")
+    if b:
+        pieces.append(f"{text_of(('t',), [b], digits)} d/dt")
+    return " + ".join(pieces).replace("+ -", "- ") or "0"
+
+
+def _affine_family(
+    names: tuple[str, ...], matrices: Sequence[Array], offsets: Sequence[Array], labels: Sequence[str]
+) -> Generators:
+    n = len(names)
+    dictionary = Monomials(n, 1, names=names)
+    a = np.zeros((len(labels), n, n + 1))
+    for k, (matrix, offset) in enumerate(zip(matrices, offsets)):
+        a[k, :, 0], a[k, :, 1:] = offset, matrix
+    return Generators(dictionary, a, tuple(labels))
+
+
+def _names(n_states: int, names: Sequence[str] | None) -> tuple[str, ...]:
+    own = tuple(f"x{i + 1}" for i in range(n_states)) if names is None else unique_names("state", names)
+    require(len(own) == n_states, f"n_states = {n_states} but {len(own)} names were given")
+    return own
+
+
+def _unit(n: int, i: int, j: int) -> Array:
+    out = np.zeros((n, n))
+    out[i, j] = 1.0
+    return out
+
+
+def translations(n_states: int, names: Sequence[str] | None = None) -> Generators:
+    """The n fields d/dx_i."""
+    own, n = _names(n_states, names), n_states
+    return _affine_family(own, [np.zeros((n, n))] * n, list(np.eye(n)), [f"translation {s}" for s in own])
+
+
+def linear(n_states: int, names: Sequence[str] | None = None) -> Generators:
+    """gl(n): the n^2 fields x_j d/dx_i."""
+    own, n = _names(n_states, names), n_states
+    pairs = [(i, j) for i in range(n) for j in range(n)]
+    return _affine_family(
+        own,
+        [_unit(n, i, j) for i, j in pairs],
+        [np.zeros(n)] * len(pairs),
+        [f"{own[j]} d/d{own[i]}" for i, j in pairs],
+    )
+
+
+def affine(n_states: int, names: Sequence[str] | None = None) -> Generators:
+    """gl(n) and translations: the n^2 + n fields x_j d/dx_i and d/dx_i."""
+    return translations(n_states, names) + linear(n_states, names)
+
+
+def scalings(n_states: int, names: Sequence[str] | None = None) -> Generators:
+    """The n fields x_i d/dx_i."""
+    own, n = _names(n_states, names), n_states
+    return _affine_family(
+        own, [_unit(n, i, i) for i in range(n)], [np.zeros(n)] * n, [f"scaling {s}" for s in own]
+    )
+
+
+def rotations(
+    n_states: int, names: Sequence[str] | None = None, vectors: Sequence[Sequence[str]] | None = None
+) -> Generators:
+    """so(d): x_i d/dx_j - x_j d/dx_i, acting on several d-vectors at once.
+
+    Parameters
+    ----------
+    n_states, names
+        The states.
+    vectors
+        Groups of d states each that turn together, such as ``[("x", "y", "z"), ("vx", "vy", "vz")]``; default one group
+        of all states.
+
+    Raises
+    ------
+    DataError
+        If the groups differ in length or name unknown states.
+    """
+    own = _names(n_states, names)
+    groups = [own] if vectors is None else [tuple(v) for v in vectors]
+    sizes = sorted({len(g) for g in groups})
+    require(len(sizes) == 1 and sizes[0] >= 2, f"vectors must have one common length >= 2, got lengths {sizes}")
+    unknown = [s for g in groups for s in g if s not in own]
+    require(not unknown, f"unknown states {', '.join(unknown)}; the states are: {', '.join(own)}")
+    matrices, labels = [], []
+    for i, j in combinations(range(sizes[0]), 2):
+        matrix = np.zeros((n_states, n_states))
+        for group in groups:
+            a, b = own.index(group[i]), own.index(group[j])
+            matrix[b, a], matrix[a, b] = 1.0, -1.0
+        matrices.append(matrix)
+        labels.append(f"rotation {groups[0][i]}-{groups[0][j]}")
+    return _affine_family(own, matrices, [np.zeros(n_states)] * len(labels), labels)
+
+
+def euclidean(n_states: int, names: Sequence[str] | None = None) -> Generators:
+    """se(n): translations and rotations of all states."""
+    return translations(n_states, names) + rotations(n_states, names)
+
+
+def galilean(
+    n_states: int, positions: Sequence[str], velocities: Sequence[str], names: Sequence[str] | None = None
+) -> Generators:
+    """Translations and rotations of space, and boosts q -> q + u t, v -> v + u, of one or several particles.
+
+    `positions` and `velocities` are paired; with k particles in d dimensions list particle by particle, and give d groups
+    by using names in the same order for each particle. Here one particle in d = len(positions) dimensions is meant; add
+    families for more.
+    """
+    own = _names(n_states, names)
+    q, v = tuple(positions), tuple(velocities)
+    require(len(q) == len(v), f"{len(q)} positions but {len(v)} velocities")
+    space = translations(n_states, own)
+    keep = [own.index(s) for s in q]
+    moves = space.combine(np.eye(n_states)[:, keep], [f"translation {s}" for s in q])
+    turns = rotations(n_states, own, (q, v)) if len(q) > 1 else None
+    dictionary = moves.dictionary
+    a, ramp = np.zeros((len(q), n_states, n_states + 1)), np.zeros((len(q), n_states, n_states + 1))
+    for k, (s, w) in enumerate(zip(q, v)):
+        a[k, own.index(w), 0], ramp[k, own.index(s), 0] = 1.0, 1.0
+    boosts = Generators(dictionary, a, tuple(f"boost {s}" for s in q), None, ramp)
+    return moves + boosts if turns is None else moves + turns + boosts
+
+
+def symplectic(n_states: int, names: Sequence[str] | None = None) -> Generators:
+    """sp(n, R): linear Hamiltonian fields J S x with S symmetric; the states are (q_1..q_d, p_1..p_d), n = 2 d."""
+    own = _names(n_states, names)
+    require(n_states % 2 == 0, f"symplectic fields need an even number of states, got {n_states}")
+    d = n_states // 2
+    form = np.block([[np.zeros((d, d)), np.eye(d)], [-np.eye(d), np.zeros((d, d))]])
+    pairs = [(i, j) for i in range(n_states) for j in range(i, n_states)]
+    matrices = [form @ ((_unit(n_states, i, j) + _unit(n_states, j, i)) / (1 + (i == j))) for i, j in pairs]
+    labels = [f"Hamiltonian {own[i]}*{own[j]}" for i, j in pairs]
+    return _affine_family(own, matrices, [np.zeros(n_states)] * len(pairs), labels)
+
+
+def polynomial(n_states: int, degree: int, names: Sequence[str] | None = None) -> Generators:
+    """All fields x^a d/dx_i with |a| <= degree."""
+    dictionary = Monomials(n_states, degree, names=_names(n_states, names))
+    return over(dictionary)
+
+
+def over(dictionary: Dictionary) -> Generators:
+    """All fields theta_j d/dx_i over a dictionary, (n p) of them."""
+    n, p = dictionary.n_states, dictionary.n_terms
+    a = np.eye(n * p).reshape(n * p, n, p)
+    labels = tuple(f"{term} d/d{name}" for name in dictionary.names for term in dictionary.terms)
+    return Generators(dictionary, a, labels)
+
+
+def custom(fields: Sequence[VectorField], labels: Sequence[str] | None = None) -> Generators:
+    """Given vector fields over one dictionary or several."""
+    require(len(fields) > 0, "custom needs at least one vector field, got none")
+    own = tuple(labels) if labels is not None else tuple(f"field {i + 1}" for i in range(len(fields)))
+    require(len(own) == len(fields), f"{len(fields)} fields but {len(own)} labels")
+    parts = [Generators(f.dictionary, f.coefficients[None], (label,)) for f, label in zip(fields, own)]
+    out = parts[0]
+    for part in parts[1:]:
+        out = out + part
+    return out
+
+
+def with_time_scaling(family: Generators) -> Generators:
+    """The family and the generator t d/dt, so that scaling laws such as Kepler's third can be found.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> len(dy.generators.with_time_scaling(dy.generators.affine(2)))
+    7
+    """
+    n, p = family.n_states, family.dictionary.n_terms
+    return family + Generators(family.dictionary, np.zeros((1, n, p)), ("scaling t",), np.ones(1))
+
+
+FAMILIES = {
+    "translations": translations,
+    "rotations": rotations,
+    "scalings": scalings,
+    "euclidean": euclidean,
+    "linear": linear,
+    "affine": affine,
+    "symplectic": symplectic,
+}
+
+
+def by_name(text: str, names: Sequence[str]) -> Generators:
+    """Families by name, several joined by commas: ``affine``, ``rotations,scalings``, ``poly(2)``, ``affine,time``.
+
+    Raises
+    ------
+    DataError
+        For an unknown name, listing the known ones.
+    """
+    out: Generators | None = None
+    time = False
+    for part in (piece.strip() for piece in text.split(",")):
+        if part == "time":
+            time = True
+            continue
+        if part.startswith("poly(") and part.endswith(")") and part[5:-1].strip().isdigit():
+            family = polynomial(len(names), int(part[5:-1]), names)
+        else:
+            known = ", ".join([*FAMILIES, "poly(d)", "time"])
+            require(part in FAMILIES, f"unknown candidates {part!r}; choose from: {known}")
+            family = FAMILIES[part](len(names), names)
+        out = family if out is None else out + family
+    require(out is not None, f"candidates {text!r} name no family; add one such as affine")
+    assert out is not None
+    return with_time_scaling(out) if time else out

@@ -1,0 +1,268 @@
+"""Inner products on functions: <g, h> = integral of g h over a stated measure, by points and weights or exactly."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ._checks import Array, DataError, as_floats, frozen, require
+from .dictionary import Dictionary, Monomials
+from .trajectory import Trajectory
+
+
+class Measure(ABC):
+    """A probability measure on state space, given by points and weights; exact moments where they are known."""
+
+    @property
+    @abstractmethod
+    def points(self) -> Array:
+        """(m, n) points."""
+
+    @property
+    @abstractmethod
+    def weights(self) -> Array:
+        """(m,) non-negative weights that sum to 1."""
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """The measure in words."""
+
+    def gram(self, dictionary: Dictionary) -> Array:
+        """G_ij = <theta_i, theta_j>, (p, p); exact for monomials where the moments are known."""
+        values = dictionary.evaluate(self.points) * np.sqrt(self.weights)[:, None]
+        return values.T @ values
+
+    def __str__(self) -> str:
+        return self.description
+
+
+@dataclass(frozen=True)
+class Quadrature(Measure):
+    """Given points with given weights.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> q = dy.inner_product.Quadrature([[-1.0], [1.0]], [1.0, 1.0])
+    >>> q.gram(dy.Monomials(1, 1)).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+
+    points: Array  # type: ignore[assignment]
+    weights: Array  # type: ignore[assignment]
+    description: str = "given points and weights"  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        points, weights = as_floats("points", self.points, 2), as_floats("weights", self.weights, 1)
+        require(
+            len(points) == len(weights) and len(points) > 0,
+            f"need as many weights as points and at least one, got {len(points)} points, {len(weights)} weights",
+        )
+        require(bool((weights >= 0).all() and weights.sum() > 0), "weights must be >= 0 with a positive sum")
+        object.__setattr__(self, "points", points)
+        object.__setattr__(self, "weights", frozen(weights / weights.sum()))
+
+
+def data_measure(runs: Sequence[Trajectory]) -> Quadrature:
+    """Every finite sample of every run with the same weight."""
+    x = np.concatenate([run.x[np.isfinite(run.x).all(axis=1)] for run in runs])
+    require(len(x) > 0, "the runs hold no complete sample; nothing can be integrated over them")
+    return Quadrature(x, np.ones(len(x)), f"the {len(x)} samples of {len(runs)} run(s)")
+
+
+class _ExactMoments(Measure):
+    """A measure with independent coordinates whose monomial moments are known in closed form."""
+
+    @abstractmethod
+    def moments(self, order: int) -> Array:
+        """E[x_k^j] for j = 0..order, (n, order + 1)."""
+
+    def gram(self, dictionary: Dictionary) -> Array:
+        if not isinstance(dictionary, Monomials):
+            return super().gram(dictionary)
+        both = dictionary.exponents[:, None, :] + dictionary.exponents[None, :, :]
+        table = self.moments(int(both.max(initial=0)))
+        out = np.ones(both.shape[:2])
+        for k in range(dictionary.n_states):
+            out *= table[k][both[:, :, k]]
+        return out
+
+
+@dataclass(frozen=True)
+class Box(_ExactMoments):
+    """The uniform measure on a box; E[x^j] = (high^(j+1) - low^(j+1)) / ((j+1)(high - low)).
+
+    Parameters
+    ----------
+    low, high
+        (n,) corners.
+    n_points
+        Number of Latin hypercube points that stand for it where no closed form exists.
+    seed
+        Of those points.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> dy.inner_product.Box([-1.0], [1.0]).gram(dy.Monomials(1, 2))[2, 2].round(12)
+    np.float64(0.2)
+    """
+
+    low: Array
+    high: Array
+    n_points: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        low, high = as_floats("low", self.low, 1), as_floats("high", self.high, 1)
+        require(low.shape == high.shape, f"low and high must have the same length, got {low.shape}, {high.shape}")
+        require(bool((high > low).all()), f"a box needs low < high in each state, got {low} and {high}")
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+
+    @property
+    def points(self) -> Array:
+        from scipy.stats import qmc
+
+        unit = qmc.LatinHypercube(len(self.low), seed=self.seed).random(self.n_points)
+        return self.low + unit * (self.high - self.low)
+
+    @property
+    def weights(self) -> Array:
+        return np.full(self.n_points, 1.0 / self.n_points)
+
+    @property
+    def description(self) -> str:
+        sides = " x ".join(f"[{a:g}, {b:g}]" for a, b in zip(self.low, self.high))
+        return f"uniform on {sides}"
+
+    def moments(self, order: int) -> Array:
+        j = np.arange(1, order + 2)
+        width = (self.high - self.low)[:, None]
+        return (self.high[:, None] ** j - self.low[:, None] ** j) / (j * width)
+
+
+@dataclass(frozen=True)
+class Gaussian(_ExactMoments):
+    """Independent normal coordinates; E[x^j] = mean E[x^(j-1)] + (j-1) sd^2 E[x^(j-2)].
+
+    Parameters
+    ----------
+    mean, sd
+        (n,) means and standard deviations.
+    n_points, seed
+        Of the sample that stands for it where no closed form exists.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> dy.inner_product.Gaussian([0.0], [1.0]).gram(dy.Monomials(1, 2))[2, 2]
+    np.float64(3.0)
+    """
+
+    mean: Array
+    sd: Array
+    n_points: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        mean, sd = as_floats("mean", self.mean, 1), as_floats("sd", self.sd, 1)
+        require(mean.shape == sd.shape, f"mean and sd must have the same length, got {mean.shape}, {sd.shape}")
+        require(bool((sd > 0).all()), f"a Gaussian needs sd > 0 in each state, got {sd}")
+        object.__setattr__(self, "mean", mean)
+        object.__setattr__(self, "sd", sd)
+
+    @property
+    def points(self) -> Array:
+        draw = np.random.default_rng(self.seed).standard_normal((self.n_points, len(self.mean)))
+        return self.mean + self.sd * draw
+
+    @property
+    def weights(self) -> Array:
+        return np.full(self.n_points, 1.0 / self.n_points)
+
+    @property
+    def description(self) -> str:
+        return "normal with mean " + ", ".join(f"{a:g} (sd {s:g})" for a, s in zip(self.mean, self.sd))
+
+    def moments(self, order: int) -> Array:
+        out = np.ones((len(self.mean), order + 1))
+        if order >= 1:
+            out[:, 1] = self.mean
+        for j in range(2, order + 1):
+            out[:, j] = self.mean * out[:, j - 1] + (j - 1) * self.sd**2 * out[:, j - 2]
+        return out
+
+
+@dataclass(frozen=True)
+class Region:
+    """The region a verdict speaks about: a measure, the scale of each state, and its description.
+
+    Norms of vector fields are taken in units of the states' scales, |f|^2 = integral of sum_i (f_i / scale_i)^2, so
+    that no verdict depends on the units in which a state was recorded.
+    """
+
+    points: Array
+    weights: Array
+    scale: Array
+    description: str
+
+    @property
+    def roots(self) -> Array:
+        """Square roots of the weights, (m,)."""
+        return np.sqrt(self.weights)
+
+    def weighted(self, weights: npt.ArrayLike) -> Region:
+        """The same points with other weights."""
+        w = np.asarray(weights, dtype=float)
+        return Region(self.points, frozen(w / w.sum()), self.scale, self.description)
+
+
+_TUBE = 0.1  # half-width of the tube around each run, in standard deviations of that run
+
+
+def region_around(runs: Sequence[Trajectory], n_points: int = 600, seed: int = 0) -> Region:
+    """A tube around the runs: samples moved by a tenth of their own run's spread in every state.
+
+    On the runs alone anything that vanishes on a few curves looks like a symmetry; the tube has full dimension, yet it
+    stays where the data are, and each run is widened in proportion to its own size, so that orbits of very different
+    extent do not blur into each other.
+    """
+    rng = np.random.default_rng(seed)
+    complete = [run.x[np.isfinite(run.x).all(axis=1)] for run in runs]
+    complete = [x for x in complete if len(x)]
+    require(bool(complete), "the runs hold no complete sample; there is no region to speak about")
+    every = np.concatenate(complete)
+    scale = every.std(axis=0)
+    scale = np.where(scale > 0, scale, np.maximum(np.abs(every).max(axis=0), 1.0))
+    share = max(1, n_points // len(complete))
+    points = []
+    for x in complete[:n_points]:
+        pick = x[rng.choice(len(x), size=share, replace=len(x) < share)]
+        points.append(pick + _TUBE * x.std(axis=0) * rng.standard_normal(pick.shape))
+    cloud = np.concatenate(points)
+    text = f"a tube of {_TUBE:g} standard deviations around {len(complete)} run(s)"
+    return Region(frozen(cloud), frozen(np.full(len(cloud), 1.0 / len(cloud))), frozen(scale), text)
+
+
+def generic_region(dictionary: Dictionary, seed: int = 0) -> Region:
+    """Random points with coordinates of size 0.5..1.5: generic, and away from r = 0.
+
+    Enough points to determine every function that a Lie derivative of the dictionary can be; then a null space sampled on
+    them is exact. Where a function needs positive states (a logarithm, a root) all coordinates are positive.
+    """
+    rng = np.random.default_rng(seed)
+    shape = (4 * dictionary.n_terms + 20, dictionary.n_states)
+    size = 0.5 + rng.random(shape)
+    points = rng.choice([-1.0, 1.0], size=shape) * size
+    text = "generic points of either sign"
+    try:
+        dictionary.evaluate(points)
+    except DataError:
+        points, text = size, "generic points with positive coordinates"
+    return Region(frozen(points), frozen(np.full(shape[0], 1.0 / shape[0])), np.ones(shape[1]), text)

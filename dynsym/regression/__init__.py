@@ -1,0 +1,8 @@
+"""One `fit`: least squares on the compressed rows, with any penalty, any linear constraints, any selection."""
+
+from ._fit import compress_runs, fit, prepare
+from ._information import Information
+from ._model import Model
+from ._selection import Stepwise
+
+__all__ = ["Information", "Model", "Stepwise", "compress_runs", "fit", "prepare"]

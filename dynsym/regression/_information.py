@@ -1,0 +1,143 @@
+"""What the data say about the coefficients: estimates, covariances, and what they leave open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg as sla
+
+from .._checks import Array
+from ..compress import Compressed, Factor
+
+_RANK = 1e-11  # relative size of a pivot below which equilibrated columns count as dependent
+
+
+@dataclass(frozen=True)
+class Information:
+    """The factor of the rows with their error level: everything inference needs.
+
+    Attributes
+    ----------
+    total
+        Factor of all rows.
+    blocks
+        Factors of stretches that count as independent.
+    leak
+        (p, p) expected Gram matrix of the measurement noise inside theta.
+    rounding
+        (n,) floor of the residual standard deviation: what rounding alone leaves.
+    """
+
+    total: Factor
+    blocks: tuple[Factor, ...]
+    leak: Array
+    rounding: Array
+
+    @classmethod
+    def of(cls, data: Compressed, leak: Array) -> Information:
+        """Collect what inference needs from compressed rows."""
+        total = data.total
+        size = np.sqrt(np.sum(total.target**2, axis=0) / max(total.n_rows, 1))
+        return cls(total, tuple(block.factor for block in data.blocks), leak, 1e-15 * size)
+
+    @property
+    def n_terms(self) -> int:
+        """Number of terms p."""
+        return self.total.n_terms
+
+    def least_squares(self, equation: int, support: Array) -> Array:
+        """Coefficients of one equation on a support (p,) of booleans, zero elsewhere; minimal norm if dependent."""
+        out = np.zeros(self.n_terms)
+        if support.any():
+            columns = self.total.theta[:, support]
+            size = np.linalg.norm(columns, axis=0)
+            size = np.where(size > 0, size, 1.0)
+            out[support] = np.linalg.lstsq(columns / size, self.total.target[:, equation], rcond=_RANK)[0] / size
+        return out
+
+    def residual_variance(self, equation: int, coefficients: Array) -> float:
+        """Mean squared residual of one equation, corrected for the number of coefficients, never below rounding."""
+        residual = self.total.target[:, equation] - self.total.theta @ coefficients
+        freedom = max(self.total.n_rows - int(np.count_nonzero(coefficients)), 1)
+        return max(float(residual @ residual) / freedom, float(self.rounding[equation]) ** 2)
+
+    def covariance(self, equation: int, coefficients: Array, support: Array) -> Array:
+        """Covariance (k, k) of the coefficients of one equation on its support.
+
+        Least-squares covariance s^2 (R^T R)^-1, times the design effect: the largest factor by which the scores of whole
+        blocks of time vary more than independent residuals would, so that residuals that hang together in time, or a
+        model that is slightly wrong, widen the errors.
+        """
+        columns = self.total.theta[:, support]
+        inverse = _inverse_gram(columns)
+        variance = self.residual_variance(equation, coefficients)
+        return inverse * variance * self.design_effect(equation, coefficients, support, inverse, variance)
+
+    def design_effect(
+        self, equation: int, coefficients: Array, support: Array, inverse: Array, variance: float
+    ) -> float:
+        """Largest over coefficients of (sandwich variance from blocks) / (independent-error variance), at least 1."""
+        if len(self.blocks) < 8 or not support.any():
+            return 1.0
+        scores = np.stack(
+            [b.theta[:, support].T @ (b.target[:, equation] - b.theta @ coefficients) for b in self.blocks]
+        )
+        count = len(self.blocks)
+        moved = scores @ inverse
+        sandwich = np.sum(moved**2, axis=0) * count / (count - 1)
+        plain = np.diag(inverse) * variance
+        ratio = sandwich[plain > 0] / plain[plain > 0]
+        if support.sum() > count // 3:  # too few blocks to trust each ratio by itself
+            ratio = np.array([ratio.mean()]) if len(ratio) else ratio
+        return float(max(1.0, ratio.max(initial=1.0)))
+
+    def hidden_directions(self, limit: float = 4.0) -> tuple[Array, Array]:
+        """How well the data see each direction of theta: (signal to leak ratio, directions (p, p) as columns).
+
+        Singular directions of the equilibrated factor; the ratio is |R v| over the noise that leaks into theta v (or over
+        rounding). A ratio below `limit` means that the data cannot tell whether theta v is in the model.
+        """
+        del limit
+        size = np.linalg.norm(self.total.theta, axis=0)
+        size = np.where(size > 0, size, 1.0)
+        _, values, right = np.linalg.svd(self.total.theta / size, full_matrices=True)
+        values = np.concatenate([values, np.zeros(self.n_terms - len(values))])
+        directions = right.T / size[:, None]
+        noise = np.sqrt(np.maximum(np.einsum("pk,pq,qk->k", directions, self.leak, directions), 0.0))
+        floor = 1e-13 * np.sqrt(self.n_terms)
+        return values / np.maximum(noise, floor), directions
+
+
+def _inverse_gram(columns: Array) -> Array:
+    """(A^T A)^-1 through the QR factor, with dependent directions given a huge variance instead of none."""
+    k = columns.shape[1]
+    if k == 0:
+        return np.zeros((0, 0))
+    size = np.linalg.norm(columns, axis=0)
+    size = np.where(size > 0, size, 1.0)
+    _, values, right = np.linalg.svd(columns / size, full_matrices=True)
+    values = np.concatenate([values, np.zeros(k - len(values))])
+    values = np.maximum(values, _RANK * max(float(values.max(initial=0.0)), 1e-300))
+    scaled = right.T / values / size[:, None]
+    return scaled @ scaled.T
+
+
+def extension(information: Information, equation: int, support: Array, direction: Array) -> tuple[float, float]:
+    """Estimate and scale of the coefficient of one more function theta @ direction beside the support.
+
+    Returns the least-squares coefficient c of the added column and 1 / |its part orthogonal to the support|, which times
+    the residual sd is its standard error (inf where the data do not see it).
+    """
+    base = information.total.theta[:, support]
+    added = information.total.theta @ direction
+    target = information.total.target[:, equation]
+    if base.shape[1]:
+        q, _ = sla.qr(base / np.maximum(np.linalg.norm(base, axis=0), 1e-300), mode="economic")
+        fresh = added - q @ (q.T @ added)
+    else:
+        fresh = added
+    length = float(np.linalg.norm(fresh))
+    if length <= 1e-11 * max(float(np.linalg.norm(added)), 1e-300):
+        return 0.0, float("inf")
+    return float(fresh @ target) / length**2, 1.0 / length

@@ -1,0 +1,133 @@
+"""What `fit` returns: the field together with the data's evidence for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg as sla
+
+from .._checks import Array
+from ..compress import Compressed
+from ..differentiation import RowMethod
+from ..inner_product import Region
+from ..optim import LinearConstraint, Solution
+from ..trajectory import Trajectory
+from ..vector_field import VectorField
+from ._information import Information
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted vector field and the evidence behind it.
+
+    Attributes
+    ----------
+    field
+        f = C theta.
+    solution
+        What the solver returned, with its certificate.
+    information
+        Triangular factors of the rows: estimates and errors for any support.
+    compressed
+        The blocks behind them.
+    runs
+        Gap-free stretches that were fitted.
+    method
+        How the rows were made.
+    noise
+        (n,) standard deviation of the measurement noise, as given or estimated.
+    region
+        The region that verdicts about this model speak of.
+    constraint
+        Linear constraints that the coefficients meet, or None.
+    """
+
+    field: VectorField
+    solution: Solution
+    information: Information
+    compressed: Compressed
+    runs: tuple[Trajectory, ...]
+    method: RowMethod
+    noise: Array
+    region: Region
+    constraint: LinearConstraint | None = None
+
+    @property
+    def coefficients(self) -> Array:
+        """C, (n, p)."""
+        return self.field.coefficients
+
+    @property
+    def support(self) -> npt.NDArray[np.bool_]:
+        """(n, p), True for terms that the equations contain."""
+        return self.field.coefficients != 0
+
+    @cached_property
+    def covariance_blocks(self) -> list[tuple[npt.NDArray[np.intp], Array]]:
+        """Covariance of the flattened coefficients as independent blocks: (indices (k,), covariance (k, k))."""
+        p = self.information.n_terms
+        if self.constraint is not None:
+            return [self._constrained_covariance()]
+        out = []
+        for i, c in enumerate(self.coefficients):
+            chosen = np.flatnonzero(c)
+            if len(chosen):
+                out.append((i * p + chosen, self.information.covariance(i, c, c != 0)))
+        return out
+
+    def _constrained_covariance(self) -> tuple[npt.NDArray[np.intp], Array]:
+        """Z (Z^T H Z)^-1 Z^T with H the precision of the unconstrained estimate and Z the free directions."""
+        assert self.constraint is not None
+        n, p = self.coefficients.shape
+        scales = [np.sqrt(self.information.residual_variance(i, c)) for i, c in enumerate(self.coefficients)]
+        rows = sla.block_diag(*[self.information.total.theta / s for s in scales])
+        z = self.constraint.null_space
+        free = np.asarray(z.todense()) if hasattr(z, "todense") else np.asarray(z)
+        _, values, right = np.linalg.svd(rows @ free, full_matrices=False)
+        values = np.maximum(values, 1e-12 * max(float(values.max(initial=0.0)), 1e-300))
+        half = free @ (right.T / values)
+        return np.arange(n * p), half @ half.T
+
+    @cached_property
+    def standard_errors(self) -> Array:
+        """(n, p); 0 for terms that the equations do not contain."""
+        out = np.zeros(self.coefficients.size)
+        for index, block in self.covariance_blocks:
+            out[index] = np.sqrt(np.maximum(np.diag(block), 0.0))
+        return out.reshape(self.coefficients.shape)
+
+    @cached_property
+    def residual_sd(self) -> Array:
+        """(n,) standard deviation of the row residuals of each equation, in the units of its rows."""
+        return np.sqrt([self.information.residual_variance(i, c) for i, c in enumerate(self.coefficients)])
+
+    @cached_property
+    def explained(self) -> Array:
+        """(n,) share of the mean square of each equation's rows that the model explains."""
+        total = np.sum(self.information.total.target**2, axis=0)
+        left = np.sum((self.information.total.target - self.information.total.theta @ self.coefficients.T) ** 2, axis=0)
+        return np.where(total > 0, 1 - left / np.where(total > 0, total, 1.0), 1.0)
+
+    def equations(self, digits: int = 6) -> list[str]:
+        """The fitted equations, ``x' = ...``."""
+        return self.field.equations(digits)
+
+    def __str__(self) -> str:
+        lines = [f"model of {self.field.n_states} states, {self.information.total.n_rows} rows ({self.method.description})"]
+        width = max(len(e) for e in self.equations(5))
+        for equation, share in zip(self.equations(5), self.explained):
+            lines.append(f"  {equation:<{width}}   unexplained {1 - share:.1e}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{self}</pre>"
+
+    def plot(self) -> Any:
+        """Measured and simulated states of the longest run, as a matplotlib figure."""
+        from ._draw import draw_model
+
+        return draw_model(self)

@@ -1,0 +1,108 @@
+"""Which terms the equations need: backward elimination, judged on data that were left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._checks import Array, require
+from ..compress import Compressed, Factor, merge
+from ._information import Information
+
+_FLOOR = 1e-20  # squared relative errors below this are rounding
+
+
+@dataclass(frozen=True)
+class Stepwise:
+    """Backward elimination with cross-validation: the smallest model that predicts as well as the best one.
+
+    From the full dictionary the least significant term is dropped again and again. Each model on that path is refitted
+    without one fold and scored on it, relative to the size of the derivatives there; the smallest model whose scores are
+    within one standard error of the best one's (paired over folds) is kept, and terms below `z` standard errors go.
+
+    Parameters
+    ----------
+    folds
+        Number of folds; whole runs where there are at least four.
+    z
+        Least ratio of a kept coefficient to its standard error.
+
+    References
+    ----------
+    Breiman, Friedman, Olshen, Stone (1984), Classification and Regression Trees, section 3.4.3, for the rule of one
+    standard error.
+    """
+
+    folds: int = 8
+    z: float = 4.0
+
+    def __post_init__(self) -> None:
+        require(self.folds >= 2, f"cross-validation needs at least 2 folds, got {self.folds}")
+        require(self.z >= 0, f"z must be >= 0, got {self.z}")
+
+    def support(self, data: Compressed, information: Information) -> Array:
+        """The kept terms of each equation, (n, p) booleans."""
+        folds = data.folds(self.folds)
+        rest = [merge(f for j, f in enumerate(folds) if j != k) for k in range(len(folds))] if len(folds) > 1 else []
+        n = information.total.target.shape[1]
+        return np.stack([self._one(i, information, folds, rest) for i in range(n)])
+
+    def _one(self, equation: int, information: Information, folds: list[Factor], rest: list[Factor]) -> Array:
+        path = _path(equation, information)
+        if rest:
+            scores = np.stack([_scores(equation, s, folds, rest) for s in path])
+            best = int(np.argmin(scores.mean(axis=1)))
+            extra = scores - scores[best]
+            error = extra.std(axis=1, ddof=1) / np.sqrt(len(folds))
+            fine = extra.mean(axis=1) <= error + _FLOOR
+            keep = path[max(k for k in range(len(path)) if fine[k])]
+        else:
+            keep = path[0]
+        return self._significant(equation, information, keep)
+
+    def _significant(self, equation: int, information: Information, support: Array) -> Array:
+        support = support.copy()
+        while support.any():
+            c = information.least_squares(equation, support)
+            sd = np.sqrt(np.diag(information.covariance(equation, c, support)))
+            ratio = np.abs(c[support]) / np.maximum(sd, 1e-300)
+            worst = int(np.argmin(ratio))
+            if ratio[worst] >= self.z:
+                break
+            support[np.flatnonzero(support)[worst]] = False
+        return support
+
+
+def _path(equation: int, information: Information) -> list[Array]:
+    """Supports from all terms to none; large ones shrink by a tenth at a time, small ones by one."""
+    theta, target = information.total.theta, information.total.target[:, equation]
+    support = np.linalg.norm(theta, axis=0) > 0
+    path = [support.copy()]
+    while support.any():
+        columns = theta[:, support]
+        size = np.linalg.norm(columns, axis=0)
+        u, s, v = np.linalg.svd(columns / size, full_matrices=False)
+        s = np.maximum(s, 1e-11 * s[0])
+        c = v.T @ ((u.T @ target) / s)
+        se = np.sqrt(np.sum((v.T / s) ** 2, axis=1))
+        k = len(c)
+        drop = np.argsort(np.abs(c) / se)[: max(1, k // 10 if k > 20 else 1)]
+        support = support.copy()
+        support[np.flatnonzero(support)[drop]] = False
+        path.append(support.copy())
+    return path
+
+
+def _scores(equation: int, support: Array, folds: list[Factor], rest: list[Factor]) -> Array:
+    """Squared prediction error on each fold of the model fitted to the others, over the squared size of the target."""
+    out = np.empty(len(folds))
+    whole = sum(float(np.sum(f.target[:, equation] ** 2)) for f in folds) / len(folds)
+    for k, (fold, other) in enumerate(zip(folds, rest)):
+        columns = other.theta[:, support]
+        size = np.maximum(np.linalg.norm(columns, axis=0), 1e-300)
+        c = np.linalg.lstsq(columns / size, other.target[:, equation], rcond=1e-11)[0] / size
+        miss = fold.target[:, equation] - fold.theta[:, support] @ c
+        own = float(np.sum(fold.target[:, equation] ** 2))
+        out[k] = float(miss @ miss) / max(own, 1e-12 * whole, 1e-300)
+    return out
