@@ -91,6 +91,7 @@ def test_noise_is_relative_independent_and_leaves_nothing_exact() -> None:
     [
         ({"n_runs": 0}, "n_runs must be at least 1, got 0"),
         ({"n_samples": 1}, "n_samples must be at least 2, got 1"),
+        ({"seed": -1}, "seed must not be negative, got -1"),
         ({"noise": -0.1}, "noise must be finite and not negative, got -0.1"),
         ({"noise": float("nan")}, "noise must be finite"),
     ],

@@ -1,8 +1,8 @@
 """Reference systems with exact ground truth; tests, documentation and case studies read them from here."""
 
 from ._registry import all_systems, controls, get, names, positives, table
-from ._system import SymmetryAlgebra, System, coefficients_in
-from .exact import conserved_dimension, generic_rank, symmetry_dimension
+from ._system import SymmetryAlgebra, System
+from .exact import coefficients_in, conserved_dimension, generic_rank, symmetry_dimension
 
 __all__ = [
     "SymmetryAlgebra",

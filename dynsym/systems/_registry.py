@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from .._checks import choose
@@ -132,11 +133,16 @@ def table() -> str:
                 str(len(system.states)),
                 str(len(system.invariants)),
                 str(system.n_independent),
-                f"{affine.dimension}: {affine.name}",
-                f"{full.dimension}: {full.name}",
+                f"{affine.dimension}: {_brief(affine.name)}",
+                f"{full.dimension}: {_brief(full.name)}",
             )
         )
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
     )
+
+
+def _brief(name: str) -> str:
+    """The name without the invariants that stand for a missing one."""
+    return re.sub(r"unnamed\(.*\)", "unnamed", name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import sympy
 from scipy.integrate import solve_ivp
-from sympy.polys.matrices import DomainMatrix
 
-from .._checks import Array, ConvergenceError, DataError, require, states_matrix
+from .._checks import Array, ConvergenceError, require, states_matrix
 from ..dictionary import parse_dictionary
 from ..trajectory import Trajectory
 from ..vector_field import VectorField
 from ._start import Sampler
+from .exact import coefficients_in
 
 RELATIVE_TOLERANCE = 1e-11
 ABSOLUTE_TOLERANCE = 1e-13
@@ -181,6 +181,7 @@ class System:
         """
         require(n_runs >= 1, f"n_runs must be at least 1, got {n_runs}")
         require(n_samples >= 2, f"n_samples must be at least 2, got {n_samples}")
+        require(seed >= 0, f"seed must not be negative, got {seed}")
         require(0.0 <= noise < np.inf, f"noise must be finite and not negative, got {noise}")
         t = np.linspace(0.0, self.duration, n_samples)
         clean = [self._solve(self.start(np.random.default_rng([seed, 0, k])), t) for k in range(n_runs)]
@@ -245,67 +246,3 @@ def _compiled(
 ) -> Callable[..., Any]:
     compiled: Callable[..., Any] = sympy.lambdify(symbols, list(rhs), modules=module, cse=True)
     return compiled
-
-
-def coefficients_in(
-    rhs: Sequence[sympy.Expr], terms: Sequence[sympy.Expr]
-) -> tuple[tuple[sympy.Rational, ...], ...]:
-    """Exact rational coefficients c with rhs_i = sum_j c_ij terms_j, by comparing expanded summands.
-
-    Parameters
-    ----------
-    rhs
-        Expressions to represent.
-    terms
-        Expressions to represent them in; where they are dependent, later ones get coefficient 0.
-
-    Returns
-    -------
-    tuple of tuples
-        One row per expression, one entry per term.
-
-    Raises
-    ------
-    DataError
-        If an expression is not in the span of the terms.
-
-    Examples
-    --------
-    >>> import sympy
-    >>> x, y = sympy.symbols("x y", real=True)
-    >>> coefficients_in([x * (y - 3)], [x, x * y])
-    ((-3, 1),)
-    """
-    columns = [_summands(expression) for expression in (*terms, *rhs)]
-    cores = {
-        core: row for row, core in enumerate(dict.fromkeys(core for column in columns for core in column))
-    }
-    augmented = sympy.zeros(len(cores), len(columns))
-    for j, column in enumerate(columns):
-        for core, value in column.items():
-            augmented[cores[core], j] = value
-    reduced, pivots = DomainMatrix.from_Matrix(augmented).to_field().rref()
-    solved = reduced.to_Matrix()
-    p = len(terms)
-    rows = []
-    for i, expression in enumerate(rhs):
-        if any(pivot >= p and solved[k, p + i] != 0 for k, pivot in enumerate(pivots)):
-            raise DataError(
-                f"{expression} is not in the span of the {p} terms; add what it needs to the dictionary"
-            )
-        found = {pivot: solved[k, p + i] for k, pivot in enumerate(pivots)}
-        rows.append(tuple(found.get(j, sympy.Integer(0)) for j in range(p)))
-    return tuple(rows)
-
-
-def _summands(expression: sympy.Expr) -> dict[sympy.Expr, sympy.Rational]:
-    """Rational coefficient of each summand of the expanded expression."""
-    out: dict[sympy.Expr, sympy.Rational] = {}
-    for summand in sympy.Add.make_args(sympy.expand(expression)):
-        content, primitive = (
-            summand.as_content_primitive()
-        )  # collects factors from denominators, not the sign
-        sign, core = primitive.as_coeff_Mul(rational=True)
-        if content * sign != 0:
-            out[core] = out.get(core, sympy.Integer(0)) + content * sign
-    return out

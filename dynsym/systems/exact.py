@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import sympy
+from sympy.polys.matrices import DomainMatrix
 
-from .._checks import require
+from .._checks import DataError, require
 from ._finite_field import PRIME, RandomPoints, Residues, rank
 
 _DRAWS_PER_POINT = 24  # each square root keeps half of the points; three roots keep one in eight
@@ -146,6 +147,70 @@ def generic_rank(functions: Sequence[sympy.Expr], states: Sequence[sympy.Symbol]
         return 0
     slopes = _at_points(sympy.Matrix(list(functions)).jacobian(list(states)), states, 3)
     return max(rank(point) for point in slopes[:3])
+
+
+def coefficients_in(
+    rhs: Sequence[sympy.Expr], terms: Sequence[sympy.Expr]
+) -> tuple[tuple[sympy.Rational, ...], ...]:
+    """Exact rational coefficients c with rhs_i = sum_j c_ij terms_j, by comparing expanded summands.
+
+    Parameters
+    ----------
+    rhs
+        Expressions to represent.
+    terms
+        Expressions to represent them in; where they are dependent, later ones get coefficient 0.
+
+    Returns
+    -------
+    tuple of tuples
+        One row per expression, one entry per term.
+
+    Raises
+    ------
+    DataError
+        If an expression is not in the span of the terms.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> x, y = sympy.symbols("x y", real=True)
+    >>> coefficients_in([x * (y - 3)], [x, x * y])
+    ((-3, 1),)
+    """
+    columns = [_summands(expression) for expression in (*terms, *rhs)]
+    cores = {
+        core: row for row, core in enumerate(dict.fromkeys(core for column in columns for core in column))
+    }
+    augmented = sympy.zeros(len(cores), len(columns))
+    for j, column in enumerate(columns):
+        for core, value in column.items():
+            augmented[cores[core], j] = value
+    reduced, pivots = DomainMatrix.from_Matrix(augmented).to_field().rref()
+    solved = reduced.to_Matrix()
+    p = len(terms)
+    rows = []
+    for i, expression in enumerate(rhs):
+        if any(pivot >= p and solved[k, p + i] != 0 for k, pivot in enumerate(pivots)):
+            raise DataError(
+                f"{expression} is not in the span of the {p} terms; add what it needs to the dictionary"
+            )
+        found = {pivot: solved[k, p + i] for k, pivot in enumerate(pivots)}
+        rows.append(tuple(found.get(j, sympy.Integer(0)) for j in range(p)))
+    return tuple(rows)
+
+
+def _summands(expression: sympy.Expr) -> dict[sympy.Expr, sympy.Rational]:
+    """Rational coefficient of each summand of the expanded expression."""
+    out: dict[sympy.Expr, sympy.Rational] = {}
+    for summand in sympy.Add.make_args(sympy.expand(expression)):
+        content, primitive = (
+            summand.as_content_primitive()
+        )  # collects factors from denominators, not the sign
+        sign, core = primitive.as_coeff_Mul(rational=True)
+        if content * sign != 0:
+            out[core] = out.get(core, sympy.Integer(0)) + content * sign
+    return out
 
 
 def _at_points(expressions: sympy.Matrix, states: Sequence[sympy.Symbol], needed: int) -> Residues:
