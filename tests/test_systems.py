@@ -104,11 +104,11 @@ def test_a_slightly_wrong_quantity_is_not_conserved(name: str) -> None:
 
 def test_the_table_has_the_systems_it_promises() -> None:
     promised = """
-    isotropic_oscillator_2d anisotropic_oscillator_2d incommensurate_oscillator_2d coupled_springs henon_heiles
-    rotated_cubic_oscillator kepler_2d kepler_3d three_body_planar toda_3 calogero_moser_3 magnetic_charge
-    spherical_pendulum double_pendulum rigid_body lagrange_top lotka_volterra_2d lotka_volterra_3d sir
-    reaction_network hopf radial_sphere lorenz rossler van_der_pol damped_duffing selkov brusselator
-    damped_double_pendulum"""
+    isotropic_oscillator_2d anisotropic_oscillator_2d incommensurate_oscillator_2d coupled_springs
+    henon_heiles rotated_cubic_oscillator kepler_2d kepler_3d three_body_planar toda_3
+    calogero_moser_3 magnetic_charge spherical_pendulum double_pendulum rigid_body lagrange_top
+    lotka_volterra_2d lotka_volterra_3d sir reaction_network hopf radial_sphere lorenz rossler
+    van_der_pol damped_duffing selkov brusselator damped_double_pendulum"""
     assert set(promised.split()) <= set(NAMES)
     assert all(systems.get(name).name == name for name in NAMES)
 
