@@ -1,7 +1,8 @@
 """Subspaces, quotients and changes of basis of a tensor of structure constants.
 
-Subspaces are orthonormal rows (k, r); ad matrices act on row vectors, y -> y @ ad_x = [x, y]. Every threshold here
-is absolute: callers scale the tensor with `unit_size` first, so that `tol` is relative to the largest |ad_x|.
+Subspaces are orthonormal rows (k, r); ad matrices act on row vectors, y -> y @ ad_x = [x, y]. Every
+threshold here is absolute: callers scale the tensor with `unit_size` first, so that `tol` is relative to
+the largest |ad_x|.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ from dynsym._checks import Array
 
 
 def unit_size(c: Array) -> tuple[Array, float]:
-    """Return c / size with size = max over unit x of |ad_x| (Frobenius), and that size (1 for a zero tensor)."""
+    """Return c / size with size = max over unit x of |ad_x| (Frobenius), and that size (1 if c is zero)."""
     r = c.shape[0]
     size = float(np.linalg.norm(c.reshape(r, r * r), 2)) if c.size else 0.0
     return (c / size, size) if size > 0 else (c, 1.0)
 
 
 def balance(c: Array, floor: float = 0.05) -> tuple[Array, Array]:
-    """Change to a basis in which the maps ad_x of unit x are of more equal size; return (c, g) as in `change_basis`.
+    """Change to a basis in which the ad_x of unit x are of more equal size; return c and g of `change_basis`.
 
-    One half-way step towards whitening trace(ad_x^T ad_y), with its relative eigenvalues cut at `floor`. In bases of
-    condition 10 with noise 1e-4 it turns 189 wrong names of 396 into none; further steps, or a lower floor, inflate
-    central directions and with them the noise (heisenberg is the first to fail).
+    One half-way step towards whitening trace(ad_x^T ad_y), with its relative eigenvalues cut at `floor`. In
+    bases of condition 10 with noise 1e-4 it turns 189 wrong names of 396 into none; further steps, or a
+    lower floor, inflate central directions and with them the noise (heisenberg is the first to fail).
     """
     r = c.shape[0]
     rows = c.reshape(r, r * r)
@@ -44,7 +45,7 @@ def span(rows: Array, tol: float) -> Array:
 
 
 def null_space(matrix: Array, tol: float) -> Array:
-    """Orthonormal rows (k, r) with matrix @ row = 0 up to singular values <= tol; complex rows are not conjugated."""
+    """Orthonormal rows (k, r) with matrix @ row = 0, up to singular values <= tol."""
     m, r = matrix.shape
     if m == 0 or r == 0:
         return np.eye(r)
@@ -71,8 +72,8 @@ def restrict(c: Array, rows: Array) -> Array:
 def quotient(c: Array, ideal: Array) -> Array:
     """Structure constants of the quotient by the ideal with the orthonormal basis `ideal`.
 
-    The orthogonal complement is a set of representatives; dropping the part of a bracket along the ideal is the
-    same contraction as restricting to the complement.
+    The orthogonal complement is a set of representatives; dropping the part of a bracket along the ideal is
+    the same contraction as restricting to the complement.
     """
     return restrict(c, complement(ideal))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dynsym._checks import Array
-from dynsym.algebra._linear import null_space, span
+from dynsym.algebra._linear import null_space, restrict, span
 from dynsym.algebra.ideals import decompose
 from dynsym.algebra.invariants import signature
 from dynsym.algebra.simple import killing_units, simple_names
@@ -27,12 +27,7 @@ def invariant_forms(matrices: Array, sign: int, tol: float) -> Array:
     eye = np.eye(n)
     rows = [np.kron(x, eye) + np.kron(eye, x) for x in matrices]
     swap = np.eye(n * n).reshape(n, n, n, n).transpose(1, 0, 2, 3).reshape(n * n, n * n)
-    return null_space(np.concatenate([*rows, eye_of(n * n) - sign * swap]), tol).reshape(-1, n, n)
-
-
-def eye_of(n: int) -> Array:
-    """The identity matrix, typed."""
-    return np.eye(n)
+    return null_space(np.concatenate([*rows, np.eye(n * n) - sign * swap]), tol).reshape(-1, n, n)
 
 
 def orthogonal_signature(matrices: Array, tol: float) -> tuple[int, int] | None:
@@ -73,22 +68,20 @@ def affine_names(matrices: Array, tol: float) -> Names:
 
 def _metric_names(n: int, pair: tuple[int, int], scalars: bool) -> Names:
     p, q = pair
+    if q == 0 and scalars:
+        return (f"sim({n})", "aff(1,C)") if n == 2 else (f"sim({n})",)
     if q == 0:
-        return (
-            (f"sim({n})", *(("aff(1,C)",) if n == 2 else ()))
-            if scalars
-            else (f"se({n})", f"e({n})", f"iso({n})")
-        )
-    if scalars:
-        return (f"sim({p},{q})",)
-    return (f"iso({p},{q})", *(("poincare",) if (p, q) == (3, 1) else ()))
+        return (f"se({n})", f"e({n})", f"iso({n})")
+    name = f"sim({p},{q})" if scalars else f"iso({p},{q})"
+    return (name, "poincare") if name == "iso(3,1)" else (name,)
 
 
 def _symplectic_names(free: Array, tol: float) -> Names:
     n = free.shape[1]
-    if len(free) == n * (n + 1) // 2 and len(invariant_forms(free, -1, tol)) == 1:
-        return (f"isp({n},R)",)
-    return ()
+    if len(free) != n * (n + 1) // 2:
+        return ()
+    forms = invariant_forms(free, -1, tol)
+    return (f"isp({n},R)",) if len(forms) == 1 and np.linalg.matrix_rank(forms[0], tol=tol) == n else ()
 
 
 def _bianchi(matrix: Array, tol: float) -> Names:
@@ -96,7 +89,7 @@ def _bianchi(matrix: Array, tol: float) -> Names:
 
     References
     ----------
-    L. Bianchi (1898); G. F. R. Ellis and M. A. H. MacCallum (1969), Comm. Math. Phys. 12, table 1 (parameter h).
+    G. F. R. Ellis and M. A. H. MacCallum (1969), Comm. Math. Phys. 12, 108-141 (types and parameter h).
     """
     half = float(np.trace(matrix)) / 2
     rest = matrix - half * np.eye(2)
@@ -107,11 +100,11 @@ def _bianchi(matrix: Array, tol: float) -> Names:
     if abs(d) <= tol * size:
         return ("bianchi IV",)
     if half * half <= tol * tol * abs(d):
-        return (
-            ("e(1,1)", "iso(1,1)", "bianchi VI(0)")
-            if d > 0
-            else ("se(2)", "e(2)", "iso(2)", "bianchi VII(0)")
+        split, compact = (
+            ("e(1,1)", "iso(1,1)", "bianchi VI(0)"),
+            ("se(2)", "e(2)", "iso(2)", "bianchi VII(0)"),
         )
+        return split if d > 0 else compact
     h = -half * half / d
     return (f"bianchi VI({h:.4g})",) if d > 0 else (f"bianchi VII({h:.4g})",)
 
@@ -133,12 +126,25 @@ def _galilei(matrices: Array, family: str, tol: float) -> Names:
     image = span(nilpotent, tol)
     if len(image) != k or np.linalg.norm(nilpotent @ nilpotent) > tol:
         return ()
+    if k == 2 and not _turns(np.tensordot(null_space(null, 0.5)[0], unit, axes=1), nilpotent, tol):
+        return ()
     inside = traceless_span(np.einsum("ai,hij,bj->hab", image, unit, image), tol)
     return (f"{family}({k})",) if orthogonal_signature(inside, tol) == (k, 0) else ()
 
 
+def _turns(element: Array, nilpotent: Array, tol: float) -> bool:
+    """Whether the square of element + a N is a multiple of 1 for some a: it lies in span(1, element N).
+
+    so(2) is not semisimple, so unlike so(k) it may act by i (1 + b N), which is another algebra.
+    """
+    square = element @ element
+    rest = square - np.trace(square) / len(square) * np.eye(len(square))
+    mixed = (element @ nilpotent) / np.linalg.norm(element @ nilpotent)
+    return float(np.linalg.norm(rest - np.sum(rest * mixed) * mixed)) <= tol
+
+
 def heisenberg_names(matrices: Array, quotient: Array, tol: float) -> Names:
-    """Names of (Heisenberg algebra of R^2k) + H for H in sp(2k, R): oscillator, Jacobi, Schroedinger, Bargmann.
+    """Names of Heisenberg(R^2k) + H with H in sp(2k, R): oscillator, Jacobi, Schroedinger, Bargmann.
 
     `quotient` (h, h, h) holds the structure constants of H.
     """
@@ -157,24 +163,22 @@ def heisenberg_names(matrices: Array, quotient: Array, tol: float) -> Names:
 
 
 def _schroedinger(matrices: Array, quotient: Array, tol: float) -> Names:
-    """sl(2, R) + so(k) on R^2 x R^k: dimension, simple ideals and commutant of the representation are compared."""
+    """sl(2, R) + so(k) on the tensor product of R^2 and R^k: dimension, simple ideals, invariant forms."""
     k = matrices.shape[1] // 2
     if k < 2 or len(matrices) != k * (k - 1) // 2 + 3:
         return ()
     trace_form = np.einsum("aij,bji->ab", matrices, matrices)
     found = signature(trace_form / np.linalg.norm(trace_form, 2), tol)
-    # The trace form of 2 x k is positive on two directions of sl(2, R) and negative on its rotation and so(k).
-    if found != (2, len(matrices) - 2, 0):
+    # The trace form is positive on two directions of sl(2, R) and negative on its rotation and on so(k). A
+    # representation that is a sum, instead of the product, would keep more than one antisymmetric form.
+    if found != (2, len(matrices) - 2, 0) or len(invariant_forms(matrices, -1, tol)) != 1:
         return ()
     if k == 2:
         return ("schroedinger(2)",)
     expected = {3: ["sl(2,R)", "so(3)"], 4: ["sl(2,R)", "so(3)", "so(3)"]}.get(k, ["sl(2,R)", f"so({k})"])
     units = killing_units(quotient)
-    parts = [(units_of(units, ideal.rows), ideal.is_complex) for ideal in decompose(units, tol)]
+    parts = [
+        (killing_units(restrict(units, ideal.rows)), ideal.is_complex) for ideal in decompose(units, tol)
+    ]
     names = sorted((simple_names(part, tol, flag) or ("",))[0] for part, flag in parts)
     return (f"schroedinger({k})",) if names == sorted(expected) else ()
-
-
-def units_of(c: Array, rows: Array) -> Array:
-    """Structure constants of a semisimple ideal, in units of its Killing form."""
-    return killing_units(np.asarray(np.einsum("ai,bj,ijk,dk->abd", rows, rows, c, rows, optimize=True)))

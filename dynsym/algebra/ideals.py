@@ -1,8 +1,9 @@
 """Direct sums: the ideals of which a Lie algebra is the sum, from a generic element of its centroid.
 
 The centroid is the set of linear maps T with T[x, y] = [Tx, y], that is, the commutant of the adjoint
-representation. The generalised eigenspaces of T are ideals that commute with each other, and the projections on the
-summands of a direct sum are themselves in the centroid; so a generic T splits the algebra as far as it goes.
+representation. The generalised eigenspaces of T are ideals that commute with each other, and the
+projections on the summands of a direct sum are themselves in the centroid; so a generic T splits the
+algebra as far as it goes.
 
 References
 ----------
@@ -36,12 +37,12 @@ def abelian_summand(c: Array, tol: float) -> Array:
     middle = centre(c, tol)
     derived = derived_algebra(c, tol)
     # The sines of the angles between centre and derived algebra tell which central directions lie in [g, g].
-    # Directions outside are told apart at sqrt(tol), since both subspaces carry errors of the order of tol.
+    # The threshold is wider than tol, since both subspaces carry errors of the order of tol.
     outside = middle @ complement(derived).T if len(derived) < c.shape[0] else np.zeros((len(middle), 0))
     if outside.shape[1] == 0 or len(middle) == 0:
         return np.zeros((0, c.shape[0]))
     left, sines, _ = np.linalg.svd(outside, full_matrices=False)
-    return np.asarray(left[:, sines > np.sqrt(tol)].T @ middle)
+    return np.asarray(left[:, sines > min(10 * tol, 0.3)].T @ middle)
 
 
 def decompose(c: Array, tol: float) -> list[Ideal]:
@@ -74,8 +75,8 @@ def decompose(c: Array, tol: float) -> list[Ideal]:
 def _commute(c: Array, ideals: list[Ideal], gap: float) -> bool:
     """Whether the ideals span the algebra and brackets between them vanish.
 
-    A centroid that holds nilpotent maps (se(3) has rotation -> translation) gives, under noise, eigenvalues that
-    split by the square root of the noise; the eigenspaces are then not ideals.
+    A centroid that holds nilpotent maps (se(3) has rotation -> translation) gives, under noise, eigenvalues
+    that split by the square root of the noise; the eigenspaces are then not ideals.
     """
     pairs = [(a.rows, b.rows) for i, a in enumerate(ideals) for b in ideals[:i]]
     complete = sum(len(ideal.rows) for ideal in ideals) == c.shape[0]
@@ -83,7 +84,7 @@ def _commute(c: Array, ideals: list[Ideal], gap: float) -> bool:
 
 
 def commutant(matrices: Array, tol: float) -> Array:
-    """Basis (d, r, r) of the maps T with T A = A T for each of the matrices (h, r, r); complex where that is easier."""
+    """Basis (d, r, r), real or complex, of the maps T with T A = A T for each of the matrices (h, r, r)."""
     r = matrices.shape[1]
     sizes = np.linalg.norm(matrices, axis=(1, 2))
     unit = matrices / np.where(sizes > 0, sizes, 1.0)[:, None, None]
@@ -95,7 +96,7 @@ def commutant(matrices: Array, tol: float) -> Array:
 
 
 def _commutant_by_blocks(matrices: Array, tol: float) -> Array:
-    """The commutant through the eigenblocks of the first matrix: few unknowns when its eigenvalues are distinct."""
+    """The commutant through the eigenblocks of the first matrix: few unknowns for distinct eigenvalues."""
     basis, blocks = _eigenblocks(matrices[0], tol)
     inverse = np.linalg.inv(basis)
     places = [(i, j) for block in blocks for i in block for j in block]
@@ -116,8 +117,8 @@ def _commutant_by_blocks(matrices: Array, tol: float) -> Array:
 def _eigenblocks(matrix: Array, tol: float) -> tuple[Array, list[list[int]]]:
     """Columns that block-diagonalise the matrix, with the column numbers of each group of close eigenvalues.
 
-    Merging eigenvalues that differ only adds unknowns, so the groups are wide; a defective group needs the Schur
-    vectors, because its eigenvectors are not independent.
+    Merging eigenvalues that differ only adds unknowns, so the groups are wide; a defective group needs the
+    Schur vectors, because its eigenvectors are not independent.
     """
     values, vectors = np.linalg.eig(matrix)
     reach = float(np.max(np.abs(values))) * min(0.1, max(1e-3, 10 * tol))

@@ -11,8 +11,8 @@ from dynsym.algebra._linear import brackets, null_space, span
 def jacobi_defect(c: Array) -> float:
     """|[[x, y], z] + cyclic| / |c|^2 over basis triples (Frobenius norms): 0 for a Lie algebra.
 
-    The scale is |c|^2, not the norm of the double brackets: for a nilpotent algebra those vanish, and noise would be
-    divided by noise.
+    The scale is |c|^2, not the norm of the double brackets: for a nilpotent algebra those vanish, and noise
+    would be divided by noise.
     """
     square = float(np.sum(c * c))
     if square == 0.0:
@@ -47,12 +47,12 @@ def derived_algebra(c: Array, tol: float) -> Array:
 
 
 def derived_series(c: Array, tol: float) -> tuple[int, ...]:
-    """Dimensions of g, [g, g], [[g, g], [g, g]], ... up to the first 0 or the first repetition (both included)."""
+    """Dimensions of g, [g, g], [[g, g], [g, g]], ... up to the first 0 or repetition (included)."""
     return _series(c, tol, lower_central=False)
 
 
 def lower_central_series(c: Array, tol: float) -> tuple[int, ...]:
-    """Dimensions of g, [g, g], [g, [g, g]], ... up to the first 0 or the first repetition (both included)."""
+    """Dimensions of g, [g, g], [g, [g, g]], ... up to the first 0 or repetition (included)."""
     return _series(c, tol, lower_central=True)
 
 

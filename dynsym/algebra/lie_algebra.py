@@ -156,14 +156,15 @@ def identify(
     c
         Structure constants, shape (r, r, r).
     tol
-        Relative threshold of every rank decision: singular values below tol times the largest |ad_x| (x a unit
-        vector) count as zero. 1e-6 suits exact input; for input with relative noise s take about 100 s. The basis
-        should be normalised (condition number well below 1 / sqrt(tol)); orthonormal generators are.
+        Relative threshold of every rank decision: singular values below tol times the largest |ad_x| (x a
+        unit vector) count as zero, and eigenvalues of the Killing form below tol times the square of that.
+        1e-6 suits exact input; for relative noise s take about 30 s to 100 s. The basis should be normalised
+        (condition number up to about 10 for noisy and 100 for exact input); orthonormal generators are.
     closure_defect
         Carried into the result (see `structure_constants`).
     scale
-        Size below which the whole tensor counts as zero, in units of tol: the algebra is abelian when the largest
-        |ad_x| is at most tol * scale. Brackets of generators of unit norm have scale 1.
+        The algebra counts as abelian when the largest |ad_x| is at most tol * scale: noise alone has no size
+        to be relative to. Brackets of generators of unit norm have scale 1.
 
     Returns
     -------
@@ -190,8 +191,9 @@ def identify(
     defect = inv.jacobi_defect(unit)
     require(
         defect <= tol,
-        f"the Jacobi identity fails by {defect:.2e} (relative), more than tol = {tol:.0e}: these are not the structure "
-        "constants of a Lie algebra; raise tol if they carry noise, or close the generators with nearest_subalgebra",
+        f"the Jacobi identity fails by {defect:.2e} (relative), more than tol = {tol:.0e}: these are not the "
+        "structure constants of a Lie algebra; raise tol if they carry noise, or close the generators with "
+        "nearest_subalgebra",
     )
     even, basis = balance(unit)
     names = algebra_names(even, tol)
@@ -216,15 +218,16 @@ def _antisymmetric(c: npt.ArrayLike, tol: float) -> Array:
     require(0 < tol < 0.5, f"tol must lie between 0 and 0.5, got {tol}")
     require(
         len(set(tensor.shape)) == 1,
-        f"structure constants must have shape (r, r, r), got {tensor.shape}; c[i, j] holds the coordinates of [e_i, e_j]",
+        f"structure constants must have shape (r, r, r), got {tensor.shape}; c[i, j] holds the coordinates "
+        "of [e_i, e_j]",
     )
     require_finite("structure constants", tensor)
     symmetric = float(np.linalg.norm(tensor + tensor.transpose(1, 0, 2)))
     size = float(np.linalg.norm(tensor))
     if symmetric > 2 * tol * max(size, 1.0):
         raise DataError(
-            f"structure constants must be antisymmetric, [x, y] = -[y, x]; the symmetric part has norm {symmetric / 2:.2e} "
-            f"against {size:.2e}: pass the brackets in the order c[i, j] = [e_i, e_j], or raise tol"
+            "structure constants must be antisymmetric, [x, y] = -[y, x]; the symmetric part has norm "
+            f"{symmetric / 2:.2e} against {size:.2e}: pass c[i, j] = [e_i, e_j], or raise tol against noise"
         )
     return (tensor - tensor.transpose(1, 0, 2)) / 2
 

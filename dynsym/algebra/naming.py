@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy.linalg as sla
 
 from dynsym._checks import Array
 from dynsym.algebra import invariants as inv
@@ -70,9 +71,9 @@ def nilpotent_names(c: Array, tol: float) -> Names:
     r = c.shape[0]
     series = inv.lower_central_series(c, tol)
     if series == (r, 1, 0) and r % 2 == 1 and len(inv.centre(c, tol)) == 1:
-        return (
-            ("heisenberg", "heisenberg(3)", "bianchi II", "galilei(1)") if r == 3 else (f"heisenberg({r})",)
-        )
+        if r > 3:
+            return (f"heisenberg({r})",)
+        return ("heisenberg", "heisenberg(3)", "bianchi II", "galilei(1)")
     if series == (4, 2, 1, 0):
         return ("engel", "bargmann(1)")
     return ()
@@ -81,8 +82,9 @@ def nilpotent_names(c: Array, tol: float) -> Names:
 def semidirect_names(c: Array, radical: Array, tol: float) -> Names:
     """Names of g with V = [g, radical] abelian or a Heisenberg algebra on which g / V acts faithfully.
 
-    g / V is reductive. The sum splits wherever a name is given: one-dimensional and semisimple quotients always do,
-    and otherwise a central element of g / V acts on V without kernel, or the Levi factor fixes a complement.
+    g / V is reductive. The sum splits wherever a name is given: one-dimensional and semisimple quotients
+    always do, and otherwise a central element of g / V acts on V without kernel, or the Levi factor fixes a
+    complement (for bargmann(2), without Levi factor, the Cartan subalgebra is looked at).
     """
     translations = span(brackets(c, np.eye(c.shape[0]), radical), tol)
     actors = complement(translations)
@@ -98,7 +100,18 @@ def semidirect_names(c: Array, radical: Array, tol: float) -> Names:
     matrices = action(c, actors, phase)
     if np.linalg.matrix_rank(symplectic, tol=tol) < len(phase) or not _is_faithful(matrices, tol):
         return ()
-    return heisenberg_names(matrices, restrict(c, actors), tol)
+    names = heisenberg_names(matrices, restrict(c, actors), tol)
+    return () if names == ("bargmann(2)",) and not _has_abelian_cartan(c, tol) else names
+
+
+def _has_abelian_cartan(c: Array, tol: float) -> bool:
+    """Whether the generalised null space of a generic ad_x is abelian (it is a Cartan subalgebra)."""
+    x = np.random.default_rng(2).standard_normal(c.shape[0])
+    adjoint = np.einsum("i,ijk->jk", x, c)
+    size = float(np.max(np.abs(np.linalg.eigvals(adjoint))))
+    _, vectors, count = sla.schur(adjoint.T, output="complex", sort=lambda z: bool(abs(z) < 0.3 * size))
+    cartan = span(np.concatenate([vectors[:, :count].real.T, vectors[:, :count].imag.T]), 1e-3)
+    return float(np.linalg.norm(restrict(c, cartan))) <= 10 * tol
 
 
 def action_form(c: Array, phase: Array, central: Array) -> Array:

@@ -30,8 +30,8 @@ class _Form(NamedTuple):
 def simple_names(c: Array, tol: float, is_complex: bool) -> tuple[str, ...]:
     """Name of a simple real Lie algebra, followed by its other names; () if its numbers fit none.
 
-    Up to dimension 152 the complex type and the Killing signature fix the real form; so(2n + 1) and sp(n) share
-    dimension and rank and are told apart by counting long and short roots.
+    Up to dimension 152 the complex type and the Killing signature fix the real form; so(2n + 1) and sp(n)
+    share dimension and rank and are told apart by counting long and short roots.
     """
     plus, minus, _ = signature(killing_form(c), tol)
     r = c.shape[0]
@@ -50,7 +50,7 @@ def _kind(form: _Form) -> tuple[str, int]:
 
 
 def _forms(r: int) -> Iterator[_Form]:
-    """All classical forms and the two smallest exceptional types of real dimension r, the preferred name first."""
+    """All classical forms and the types G2 and F4 of real dimension r, the preferred name first."""
     limit = int(np.sqrt(2 * r)) + 2
     for family in _FAMILIES:
         for n in range(1, limit + 1):
@@ -135,13 +135,13 @@ _FAMILIES = (
 
 
 def killing_units(c: Array) -> Array:
-    """A semisimple algebra in a basis where its Killing form is diagonal with entries +-1, scaled to unit size."""
+    """A semisimple algebra in a basis where its Killing form is a multiple of diag(1, -1), at unit size."""
     values, vectors = np.linalg.eigh(killing_form(c))
     return unit_size(change_basis(c, vectors.T / np.sqrt(np.abs(values))[:, None]))[0]
 
 
 def _long_or_short(c: Array) -> str | None:
-    """'B' if long roots outnumber short ones, 'C' if the reverse, None if the roots are not of two clear lengths."""
+    """'B' if long roots outnumber short ones, 'C' if the reverse, None if two lengths cannot be told."""
     lengths = _root_lengths(c)
     low, high = float(np.min(lengths)), float(np.max(lengths))
     if not 1.5 < high / max(low, 1e-300) < 2.7:
@@ -167,6 +167,6 @@ def _root_lengths(c: Array) -> Array:
 
 
 def _rank(r: int) -> int:
-    """Rank n of the types B and C of dimension n (2 n + 1) = r, or of their complexifications seen as real."""
+    """Rank n of the types B and C of dimension n (2 n + 1) = r, or of the complex ones seen as real."""
     n = round((np.sqrt(8 * r + 1) - 1) / 4)
     return n if n * (2 * n + 1) == r else 2 * round((np.sqrt(4 * r + 1) - 1) / 4)

@@ -24,7 +24,7 @@ def structure_constants(
     brackets
         Coefficient vectors of all brackets, shape (r, r, k).
     gram
-        Inner product of the coefficient space, shape (k, k), positive semidefinite; the identity if not given.
+        Inner product of the coefficient space, shape (k, k), semidefinite allowed; the identity if not given.
 
     Returns
     -------
@@ -112,8 +112,8 @@ def close(
     max_dimension
         Largest dimension to try.
     tol
-        A bracket adds a dimension when its part outside the span exceeds tol times the largest bracket seen; a
-        generator counts as new under the same rule relative to the longest one.
+        A bracket adds a dimension when its part outside the span exceeds tol times the largest bracket seen;
+        a generator counts as new under the same rule relative to the longest one.
 
     Returns
     -------
@@ -152,9 +152,9 @@ def close(
 def _require_room(basis: Array, max_dimension: int) -> None:
     if len(basis) > max_dimension:
         raise ConvergenceError(
-            f"the brackets reach dimension {len(basis)}, more than max_dimension = {max_dimension}; raise max_dimension "
-            "if a larger algebra is expected, otherwise these generators do not close (noise is one reason: snap "
-            "them with nearest_subalgebra first)",
+            f"the brackets reach dimension {len(basis)}, more than max_dimension = {max_dimension}; raise "
+            "max_dimension if a larger algebra is expected, otherwise these generators do not close (noise "
+            "is one reason: snap them with nearest_subalgebra first)",
             last=basis,
         )
 

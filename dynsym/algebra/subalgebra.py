@@ -46,8 +46,9 @@ class SnappedSubalgebra:
         q, r = self.basis.shape
         state = "closed" if self.closed else "NOT closed"
         return (
-            f"{r}-dimensional subspace of a {q}-dimensional algebra, {state}: residual {self.initial_residual:.1e} -> "
-            f"{self.residual:.1e} in {self.n_steps} steps, moved by {np.degrees(self.angle):.3g} degrees"
+            f"{r}-dimensional subspace of a {q}-dimensional algebra, {state}: residual "
+            f"{self.initial_residual:.1e} -> {self.residual:.1e} in {self.n_steps} steps, moved by "
+            f"{np.degrees(self.angle):.3g} degrees"
         )
 
 
@@ -57,10 +58,12 @@ def nearest_subalgebra(
     gram: npt.ArrayLike | None = None,
     max_steps: int = 100,
 ) -> SnappedSubalgebra:
-    """Closed r-dimensional subalgebra near a subspace: min |(1 - P_V) [V, V]|^2 over subspaces V, from the given one.
+    """Closed r-dimensional subalgebra near a subspace: minimise |(1 - P_V) [V, V]|^2, from the given V.
 
-    Levenberg-Marquardt on the Grassmann manifold, V = orth(V0 + N Z) with N the orthogonal complement: short steps
-    of least norm, so the limit is near the start, though not exactly the nearest point.
+    Levenberg-Marquardt on the Grassmann manifold, V = orth(V0 + N Z) with N the orthogonal complement:
+    steps of least norm, so the limit is near the start, though it is the nearest one only to first order in
+    the angle. Each step solves a dense least-squares problem with (q - r) r (r - 1) / 2 rows and (q - r) r
+    unknowns.
 
     Parameters
     ----------
@@ -124,23 +127,24 @@ def _inputs(
     require(1 <= r <= q, f"subspace must have between 1 and {q} columns, got shape {start.shape}")
     require_finite("subspace", start)
     require_finite("bracket_tensor", tensor)
-    root = np.eye(q)
+    root = frozen(np.eye(q))
     if gram is not None:
         matrix = as_floats("gram", gram, 2)
         require(matrix.shape == (q, q), f"gram must have shape ({q}, {q}), got {matrix.shape}")
         values = np.linalg.eigvalsh((matrix + matrix.T) / 2)
         require(
-            values[0] > 1e-12 * values[-1],
+            float(values[0]) > 1e-12 * float(values[-1]),
             f"gram must be positive definite, its eigenvalues run from {values[0]:.2e} to {values[-1]:.2e}",
         )
-        root = np.linalg.cholesky((matrix + matrix.T) / 2)
-        start = root.T @ start
+        root = frozen(np.linalg.cholesky((matrix + matrix.T) / 2))
+        start = frozen(root.T @ start)
         back = np.linalg.inv(root)
-        tensor = np.einsum("ia,jb,ijk,kd->abd", back.T, back.T, tensor, root, optimize=True)
+        tensor = frozen(np.einsum("ia,jb,ijk,kd->abd", back.T, back.T, tensor, root, optimize=True))
     s = np.linalg.svd(start, compute_uv=False)
     require(
         s[-1] > 1e-10 * s[0],
-        f"the columns of subspace are linearly dependent (singular values {s[0]:.1e} to {s[-1]:.1e}); pass a basis",
+        f"the columns of subspace are linearly dependent (singular values {s[0]:.1e} to {s[-1]:.1e}); pass a "
+        "basis",
     )
     return start, tensor, root
 
@@ -153,9 +157,9 @@ def _relative(v: Array, tensor: Array, size: float) -> float:
 def _descend(v: Array, tensor: Array, max_steps: int) -> tuple[Array, int]:
     """Levenberg-Marquardt steps, re-centred at each iterate.
 
-    The damping is proportional to the squared residual: subalgebras come in orbits, so the Jacobian is singular at
-    the solution, and this choice keeps the convergence quadratic there (Yamashita and Fukushima 2001, Computing
-    Suppl. 15).
+    The damping is proportional to the squared residual: subalgebras come in orbits, so the Jacobian is
+    singular at the solution, and this choice keeps the convergence quadratic there (Yamashita and Fukushima
+    2001, Computing Suppl. 15, 239-249).
     """
     weight = 1.0
     square, jacobian, residual = _linearised(v, tensor)
@@ -167,7 +171,7 @@ def _descend(v: Array, tensor: Array, max_steps: int) -> tuple[Array, int]:
         target = np.concatenate([-residual, np.zeros(jacobian.shape[1])])
         z = np.linalg.lstsq(damped, target, rcond=None)[0].reshape(-1, v.shape[1])
         trial = np.linalg.qr(v + complement(v.T).T @ z)[0]
-        linear = np.linalg.norm(jacobian @ z.ravel() + residual) ** 2
+        linear = float(np.linalg.norm(jacobian @ z.ravel() + residual)) ** 2
         new = _linearised(trial, tensor)
         gain = (square - new[0]) / max(square - linear, 1e-300)
         weight = float(np.clip(weight * (4.0 if gain < 0.25 else 0.25 if gain > 0.75 else 1.0), 1e-4, 1e12))
