@@ -56,7 +56,7 @@ class RowMethod(ABC):
 
 
 def _leak(dictionary: Dictionary, x: Array, noise: Array, weights: Array) -> Array:
-    """sum_i w_i Dtheta(x_i) diag(noise^2) Dtheta(x_i)^T, thinned to a few hundred samples."""
+    """sum_i w_i Dtheta(x_i) diag(noise_i^2) Dtheta(x_i)^T, thinned to a few hundred samples."""
     p = dictionary.n_terms
     if not noise.any():
         return np.zeros((p, p))
@@ -172,7 +172,7 @@ class WeakForm(RowMethod):
         leaks = [_leak(dictionary, run.x[s], noise, w) for s, _, _, w in parts]
         return Rows(
             np.concatenate([rows for _, rows, _, _ in parts]),
-            np.concatenate([left for _, _, left, _ in parts]),
+            np.concatenate([target for _, _, target, _ in parts]),
             np.sum(leaks, axis=0),
         )
 
@@ -222,7 +222,7 @@ def time_scale(runs: Sequence[Trajectory], noise: Array) -> float:
         square = np.mean((np.concatenate([run.x[width:] - run.x[:-width] for run in long]) / dt) ** 2, axis=0)
         false = 2 * noise**2 * np.mean(1 / dt**2)
         ready = np.isinf(scale) & (square > 2 * false) & (square > 0)
-        scale[ready] = sd[ready] / np.sqrt(square - false)[ready]
+        scale[ready] = sd[ready] / np.sqrt((square - false)[ready])
     moving = np.isfinite(scale) & (scale > 0)
     return float(scale[moving].min()) if moving.any() else float(np.median([run.duration for run in runs]) / 4)
 
@@ -250,7 +250,8 @@ def choose_rows(runs: Sequence[Trajectory], noise: Array) -> RowMethod:
         break
     if longest < WeakForm(1.0).shortest:
         return LocalPolynomial(1, 2)
-    return WeakForm(2.0 * time_scale(runs, noise))
+    step = float(np.median(np.concatenate([np.diff(run.t) for run in runs])))
+    return WeakForm(max(0.5 * time_scale(runs, noise), 3.0 * step))
 
 
 def _noise_share(runs: Sequence[Trajectory], method: LocalPolynomial, noise: Array) -> float:
