@@ -17,8 +17,8 @@ def require_alike(runs: Sequence[Trajectory]) -> list[Trajectory]:
         which = f"run {number} ({run.label!r})" if run.label else f"run {number}"
         require(
             run.names == first.names,
-            f"{which} has states {', '.join(run.names)}, but run 0 has {', '.join(first.names)}; "
-            "give every run the same states in the same order",
+            f"{which} has states {', '.join(run.names)}, but run 0 has {', '.join(first.names)}; give every "
+            "run the same states in the same order",
         )
         require(
             run.units is None or run.units == units.units,
@@ -27,8 +27,8 @@ def require_alike(runs: Sequence[Trajectory]) -> list[Trajectory]:
         )
         require(
             _rate(run) == _rate(first),
-            f"{which} has times in {run.time_unit!r}, but run 0 in {first.time_unit!r}; convert them to "
-            "the same",
+            f"{which} has times in {run.time_unit!r}, but run 0 in {first.time_unit!r}; convert them to the "
+            "same",
         )
     return list(runs)
 

@@ -35,8 +35,8 @@ def own_array(name: str, value: npt.ArrayLike) -> Array:
         raw = np.asarray(value)
     except ValueError as error:
         raise DataError(
-            f"{name} has rows of different lengths; give one run as a rectangle, several runs as a list "
-            "of (t, x)"
+            f"{name} has rows of different lengths; give one run as a rectangle, several runs as a list of "
+            "(t, x)"
         ) from error
     if raw.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {raw.dtype}; convert it before the call")

@@ -38,13 +38,10 @@ def state_rows(facts: DataQuality) -> Rows:
 
 
 def _number(value: float) -> str:
-    return (
-        "-"
-        if np.isnan(value)
-        else f"{value:.4g}"
-        if abs(value) < 1e5 and value != int(value)
-        else f"{value:.6g}"
-    )
+    if np.isnan(value):
+        return "-"
+    # Counts are shown whole, measurements to four digits.
+    return f"{value:.12g}" if value == int(value) and abs(value) < 1e9 else f"{value:.4g}"
 
 
 def aligned(rows: Rows) -> str:

@@ -35,15 +35,13 @@ def _of_sampling(facts: DataQuality) -> Iterator[str]:
     if short.any():
         yield (
             f"{int(short.sum())} of {len(facts.labels)} runs have fewer than {FEWEST_SAMPLES} complete "
-            "samples "
-            f"({_which(facts.labels, short)}), too few for a derivative; give dxdt or leave them out"
+            f"samples ({_which(facts.labels, short)}), too few for a derivative; give dxdt or leave them out"
         )
     total, missing = int(facts.samples.sum()), int(facts.missing.sum())
     if missing:
         yield (
             f"{missing} of {total} samples ({missing / total:.1%}) miss a state; runs are cut there, and "
-            "the parts "
-            "are treated as runs of their own"
+            "the parts are treated as runs of their own"
         )
     spread = np.nan_to_num(facts.step_spread)
     worst = int(np.argmax(spread))
@@ -56,8 +54,8 @@ def _of_sampling(facts: DataQuality) -> Iterator[str]:
     elif spread[worst] > _JITTER:
         yield (
             f"the time steps of {facts.labels[worst]} are uneven: they differ by {spread[worst]:.2%} of "
-            "their median "
-            f"{facts.median_step[worst]:.4g}; the times themselves are used, not the median step"
+            f"their median {facts.median_step[worst]:.4g}; the times themselves are used, not the median "
+            "step"
         )
 
 
@@ -67,12 +65,14 @@ def _of_states(facts: DataQuality) -> Iterator[str]:
         yield f"{', '.join(unseen)} has no sample at all; leave it out of the states"
     for name, low in zip(facts.names, facts.low):
         if name in facts.constant and name not in unseen:
-            yield f"{name} is constant at {low:.6g}; it cannot be told from a constant term, leave it "
-            "out of the states"
+            yield (
+                f"{name} is constant at {low:.6g}, so it cannot be told from a constant term; leave it out "
+                "of the states"
+            )
     for relation in facts.dependences:
         yield (
-            f"{relation} in all samples, to {TOLERANCE:.0e} of the spread; coefficients are not unique until "
-            f"{relation.split(' = ')[0]} is left out of the states (the relation itself may be a "
+            f"{relation} in all samples, to {TOLERANCE:.0e} of the spread; coefficients are not unique "
+            f"until {relation.split(' = ')[0]} is left out of the states (the relation itself may be a "
             "conservation law)"
         )
     if facts.scale_ratio > _SCALES:
@@ -82,8 +82,7 @@ def _of_states(facts: DataQuality) -> Iterator[str]:
         yield (
             f"the scales differ by {facts.scale_ratio:.2g}: {facts.names[big]} varies by "
             f"{facts.deviation[big]:.3g}, {facts.names[small]} by {facts.deviation[small]:.3g}; choose "
-            "other units, "
-            "since thresholds on coefficients depend on them"
+            "other units, since thresholds on coefficients depend on them"
         )
 
 
@@ -93,21 +92,18 @@ def _of_noise(facts: DataQuality, runs: Sequence[Trajectory]) -> Iterator[str]:
         noise, extent, step = facts.noise[i], facts.high[i] - facts.low[i], facts.step[i]
         if noise > _LOUD * extent > 0:
             yield (
-                f"the noise of {name} is about {noise:.3g}, {noise / extent:.0%} of its range "
-                f"{extent:.3g}, or the "
-                "sampling does not resolve its motion; prefer the weak form, or sample faster"
+                f"the noise of {name} is about {noise:.3g}, {noise / extent:.0%} of its range {extent:.3g}, "
+                "or the sampling does not resolve its motion; prefer the weak form, or sample faster"
             )
         if np.isfinite(step):
             yield (
                 f"{name} is stored in steps of {step:.4g}, {step / extent:.2%} of its range; derivatives "
-                "see the "
-                f"steps as noise of {step / np.sqrt(12):.3g}; store more digits if there are any"
+                f"see the steps as noise of {step / np.sqrt(12):.3g}; store more digits if there are any"
             )
         if declared is not None and declared[i] > 0 and noise > _DISAGREE * declared[i]:
             yield (
-                f"{name} is declared with sd = {declared[i]:.3g}, but its samples scatter by "
-                f"{noise:.3g}; check sd, or "
-                "sample faster"
+                f"{name} is declared with sd = {declared[i]:.3g}, but its samples scatter by {noise:.3g}; "
+                "check sd, or sample faster"
             )
 
 

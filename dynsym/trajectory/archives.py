@@ -46,7 +46,7 @@ def read_npz(path: Path, want: Wanted) -> list[Trajectory]:
 def _load(path: Path) -> dict[str, np.ndarray]:
     out = {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             for name in archive.files:
                 out[name] = _member(archive, name)
     except (zipfile.BadZipFile, EOFError, OSError) as error:
@@ -63,8 +63,7 @@ def _member(archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
             raise DataError(f"array {name!r} cannot be read ({error}); the file may be cut off") from error
         raise DataError(
             f"array {name!r} is a pickled object, which can run code and is never loaded; save plain "
-            "numbers, such "
-            "as one padded array instead of a list of arrays"
+            "numbers, such as one padded array instead of a list of arrays"
         ) from error
 
 

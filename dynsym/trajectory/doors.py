@@ -71,7 +71,7 @@ def _is_single(data: object) -> bool:
 
 
 def _is_pair(data: object) -> bool:
-    """Say whether this is (t, x): a tuple of two that starts with a list of scalars or an index coordinate."""
+    """Say whether this is (t, x): a tuple of two, first a list of scalars or an index coordinate."""
     if not isinstance(data, tuple) or len(data) != 2:
         return False
     first = data[0]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from dynsym._checks import DataError, require
 from dynsym.trajectory._alike import require_alike
@@ -22,7 +24,9 @@ PathName = str | PathLike[str]
 _SUPPORTED = (
     "netCDF (.nc, .nc4, .cdf), Zarr (a directory), CSV, TSV or text tables (.csv, .tsv, .txt, .dat), NPZ"
 )
-_NETCDF = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
+# The netCDF library fills what is cut off a classic file with zeros and says nothing. SciPy's reader refuses
+# such a file, but knows only the two older variants, so the third (CDF-5) is left to a conversion.
+_LABELLED = {b"CDF\x01": "scipy", b"CDF\x02": "scipy", b"\x89HDF": "netcdf4"}
 _TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".dat")
 _ZARR_MARKS = ("zarr.json", ".zgroup", ".zmetadata", ".zarray")
 
@@ -42,7 +46,8 @@ def open_runs(
     time : str, optional
         Column, dimension or coordinate of the times; see `runs_from_dataset` and `runs_from_dataframe`.
     states : sequence of str, optional
-        Columns or variables of the states; the default is all others that hold numbers.
+        Columns or variables of the states; the default is all others that hold numbers, in the order of the
+        file (of a Zarr store, which keeps no order, sorted by name).
     run : str, optional
         Column or dimension that separates runs.
 
@@ -83,7 +88,7 @@ def _read(path: Path, want: Wanted) -> list[Trajectory]:
         raise FileNotFoundError(f"no such file or directory: {path}")
     try:
         kind = _format(path)
-        if kind in ("netcdf4", "zarr"):
+        if kind not in ("npz", "text"):
             return _read_labelled(path, kind, want)
         if kind == "npz":
             return read_npz(path, want)
@@ -93,26 +98,36 @@ def _read(path: Path, want: Wanted) -> list[Trajectory]:
 
 
 def _format(path: Path) -> str:
-    """Return netcdf4, zarr, npz or text."""
+    """Return what reads the content: scipy, netcdf4 or zarr for labelled arrays, else npz or text."""
     if path.is_dir():
         marked = any((path / mark).exists() for mark in _ZARR_MARKS)
         require(marked, "a directory, but not a Zarr store (no zarr.json, .zgroup or .zmetadata in it)")
         return "zarr"
     require(path.stat().st_size > 0, "the file is empty (0 bytes)")
     with path.open("rb") as file:
-        start = file.read(8)
-    if start.startswith(_NETCDF):
-        return "netcdf4"
+        start = file.read(4)
+    require(
+        start != b"CDF\x05",
+        "this is the 64-bit data variant of classic netCDF (CDF-5), in which a cut-off file cannot be told from a "
+        "whole one; convert it with: nccopy -k nc4 OLD NEW",
+    )
+    if start in _LABELLED:
+        return _LABELLED[start]
     if start.startswith(b"PK") and _is_npz(path):
         return "npz"
     suffix = path.suffix.lower()
     require(
         suffix in _TEXT_SUFFIXES,
-        f"the content is none of the supported formats, and the name ends in {suffix or 'nothing'!r}; "
-        "supported: "
-        f"{_SUPPORTED}; it may be damaged, or convert it",
+        f"the content is none of the supported formats and the name ends in {suffix or 'nothing'!r}; "
+        f"supported are {_SUPPORTED}; the file may be damaged, or convert it",
     )
     return "text"
+
+
+def _natural(name: object) -> list[tuple[int, str]]:
+    """Return a sorting key that puts x2 before x10."""
+    parts = re.split(r"(\d+)", str(name))
+    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
 
 
 def _is_npz(path: Path) -> bool:
@@ -127,17 +142,16 @@ def _read_labelled(path: Path, engine: str, want: Wanted) -> list[Trajectory]:
     import xarray as xr
 
     # Times stay numbers in the unit of the file, and arrays are loaded only where they are read.
-    options = {"consolidated": False} if engine == "zarr" else {}
+    options: dict[str, Any] = {"consolidated": False} if engine == "zarr" else {}
     try:
-        with xr.open_dataset(
-            path, engine=engine, chunks=None, decode_times=False, backend_kwargs=options
-        ) as ds:
-            return read_dataset(ds, want, path.stem)
+        with xr.open_dataset(path, engine=engine, chunks=None, decode_times=False, **options) as ds:
+            # A Zarr store lists its arrays in no order that lasts, so their order is that of their names.
+            ordered = ds[sorted(ds.data_vars, key=_natural)] if engine == "zarr" else ds
+            return read_dataset(ordered, want, path.stem)
     except DataError:
         raise
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except (OSError, RuntimeError, LookupError, ValueError) as error:
+        name = "Zarr" if engine == "zarr" else "netCDF"
         raise DataError(
-            f"cannot be read as {'Zarr' if engine == 'zarr' else 'netCDF'} ({error}); the file may be "
-            "cut off or "
-            "damaged, copy it again"
+            f"cannot be read as {name} ({error}); it may be cut off or damaged, so copy it again"
         ) from error

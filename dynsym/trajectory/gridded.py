@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,7 +96,7 @@ def read_dataset(ds: xr.Dataset, want: Wanted, stem: str) -> list[Trajectory]:
     )
     run = _find_run(ds, time, along, numeric, want)
     if run is None:
-        return runs_of_table(_as_table(ds, time, along, want), want, stem)
+        return runs_of_table(_as_table(ds, time, along, want), replace(want, time=time), stem)
     return _runs_along(ds, _Axes(time, along, run), want)
 
 
@@ -133,8 +133,8 @@ def _guess_time(ds: xr.Dataset) -> str:
     if len(found) != 1:
         what = f"several times ({', '.join(found)})" if found else "no time"
         raise DataError(
-            f"{what} found among dimensions ({_sizes(ds)}) and variables {_listed(ds)}; "
-            "name it with time=... (--time NAME)"
+            f"{what} found among dimensions ({_sizes(ds)}) and variables {_listed(ds)}; name it with "
+            "time=... (--time NAME)"
         )
     return found[0]
 
@@ -166,8 +166,8 @@ def _find_run(ds: xr.Dataset, time: str, along: str, states: list[str], want: Wa
     require(
         wide[0] not in _STATE_DIMS,
         f"dimension {wide[0]!r} reads as a list of states; split it with "
-        f"ds[name].to_dataset(dim={wide[0]!r}), "
-        f"or say run={wide[0]!r} (--run {wide[0]}) if it separates runs",
+        f"ds[name].to_dataset(dim={wide[0]!r}), or say run={wide[0]!r} (--run {wide[0]}) if it separates "
+        "runs",
     )
     return wide[0]
 
@@ -175,9 +175,8 @@ def _find_run(ds: xr.Dataset, time: str, along: str, states: list[str], want: Wa
 def _too_many(ds: xr.Dataset, states: list[str], along: str, extra: dict[str, int]) -> str:
     shown = "; ".join(f"{name} has dimensions ({_sizes(ds[name])})" for name in states[:5])
     return (
-        f"a state has dimension {along!r} and at most one that separates runs, but {shown}; name the "
-        "states with "
-        f"states=[...] (--states A,B), or select along {', '.join(extra)} first"
+        f"a state has dimension {along!r} and at most one that separates runs, but {shown}; name the states "
+        f"with states=[...] (--states A,B), or select along {', '.join(extra)} first"
     )
 
 
@@ -259,8 +258,7 @@ def run_of_dataarray(array: xr.DataArray) -> Trajectory:
     require(
         array.ndim in (1, 2),
         f"a DataArray must have the dimension of time and one for the states, got {array.dims}; several "
-        "runs or "
-        "named variables belong in a Dataset",
+        "runs or named variables belong in a Dataset",
     )
     ds = array.to_dataset(name="_values_")
     time, along = _find_time(ds, Wanted())

@@ -153,9 +153,8 @@ def _find_run(table: Table, t: np.ndarray, time: str, want: Wanted) -> str | Non
     varying = [name for name in known if np.unique(table.columns[name]).size > 1]
     if varying and want.states is None:
         raise DataError(
-            f"column {varying[0]!r} reads as the number of a run, but time never restarts; separate by "
-            "it with "
-            "run=... (--run NAME), or name the states with states=[...] (--states A,B)"
+            f"column {varying[0]!r} reads as the number of a run, but time never restarts; separate by it "
+            "with run=... (--run NAME), or name the states with states=[...] (--states A,B)"
         )
     return None if varying else known[0]
 
@@ -195,8 +194,7 @@ def _refuse_restart(t: np.ndarray, first_row: int) -> None:
         at = int(down[0]) + 1
         raise DataError(
             f"t restarts at row {first_row + at}: {t[at]:.12g} follows {t[at - 1]:.12g}; name the column "
-            "that "
-            "separates runs with run=... (--run NAME), or sort the rows"
+            "that separates runs with run=... (--run NAME), or sort the rows"
         )
 
 

@@ -73,8 +73,8 @@ def _read_head(path: Path) -> _Head:
 def _comment_names(comment: str, delimiter: str | None, width: int, number: int) -> tuple[str, ...]:
     require(
         comment.strip() != "",
-        f"line {number + 1} is all numbers and no header line names the {width} columns; add one, such "
-        "as t,x,v",
+        f"line {number + 1} is all numbers and no header line names the {width} columns; add one, such as "
+        "t,x,v",
     )
     mark = next((mark for mark in "\t;," if mark in comment.strip()), delimiter)
     names = tuple(_split(comment, mark if mark and mark in comment else None))
@@ -158,9 +158,8 @@ def _convert(name: str, texts: list[str], lines: list[int]) -> np.ndarray:
     if any(ok and text.lower() not in _MISSING for ok, text in zip(numeric, texts)):
         at = numeric.index(False)
         raise DataError(
-            f"column {name!r} holds the text {texts[at]!r} on line {lines[at]} among numbers; correct it "
-            "or leave "
-            "the cell empty"
+            f"column {name!r} holds the text {texts[at]!r} on line {lines[at]} among numbers; correct it or "
+            "leave the cell empty"
         )
     if all(_DATE.match(text) for text in texts):
         return np.array([text.removesuffix("Z") for text in texts], dtype="datetime64[ns]")

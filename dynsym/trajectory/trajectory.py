@@ -282,6 +282,6 @@ def _limits(x: Array) -> tuple[list[float], list[float]]:
 
 
 def _only(runs: list[Trajectory], remedy: str) -> Trajectory:
-    labels = ", ".join(run.label for run in runs[:3])
-    require(len(runs) == 1, f"got {len(runs)} runs ({labels}, ...) where one is read; use {remedy}")
+    labels = ", ".join(run.label for run in runs[:3]) + (", ..." if len(runs) > 3 else "")
+    require(len(runs) == 1, f"got {len(runs)} runs ({labels}) where one is read; use {remedy}")
     return runs[0]
