@@ -174,7 +174,7 @@ class TestSameRunsWhateverCarriesThem:
         run = two_runs()[0]
         ds = run.to_dataset()
         back = Trajectory.from_dataset(ds)
-        same([back], [run], labels=False)
+        same([back], [run])
         assert (back.units, back.time_unit) == (UNITS, "s")
         np.testing.assert_array_equal(back.sd, run.sd)
         assert ds.x_dot.attrs["units"] == "(m)/(s)"

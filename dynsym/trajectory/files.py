@@ -108,8 +108,8 @@ def _format(path: Path) -> str:
         start = file.read(4)
     require(
         start != b"CDF\x05",
-        "this is the 64-bit data variant of classic netCDF (CDF-5), in which a cut-off file cannot be told from a "
-        "whole one; convert it with: nccopy -k nc4 OLD NEW",
+        "this is the 64-bit data variant of classic netCDF (CDF-5), in which a cut-off file cannot be told "
+        "from a whole one; convert it with: nccopy -k nc4 OLD NEW",
     )
     if start in _LABELLED:
         return _LABELLED[start]

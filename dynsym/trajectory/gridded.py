@@ -84,7 +84,8 @@ def runs_from_dataset(
 
 
 def read_dataset(ds: xr.Dataset, want: Wanted, stem: str) -> list[Trajectory]:
-    """Return the runs of a Dataset; `stem` labels a single run."""
+    """Return the runs of a Dataset; its attribute `label`, else `stem`, labels a single run."""
+    stem = str(ds.attrs.get("label", stem))
     require(len(ds.data_vars) > 0, f"the dataset has no variables (dimensions: {_sizes(ds)})")
     time, along = _find_time(ds, want)
     for name in want.states or ():
