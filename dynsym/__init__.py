@@ -5,6 +5,7 @@ from ._checks import ConvergenceError, DataError
 from .dictionary import Dictionary, Fourier, Monomials, Radial, Terms, parse_dictionary
 from .differentiation import Derivatives, LocalPolynomial, WeakForm
 from .enforce import conserving, equivariant_to
+from .findings import ConservedQuantities, Symmetries, conserved_quantities, symmetries
 from .generators import Generators
 from .promote import SymmetryBreaking
 from .regression import Model, Stepwise, fit

@@ -61,15 +61,6 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Opening:
-    """A change of the coefficients that the data do not rule out: up to `size` times the direction (n p,)."""
-
-    direction: Array
-    estimate: float
-    standard_error: float
-
-
-@dataclass(frozen=True)
 class Openings:
     """Many openings side by side: directions (n p, k), estimates (k,), standard errors (k,; inf if invisible)."""
 
@@ -135,7 +126,9 @@ class Evidence:
     misfit: float
 
 
-def judge(operator: Array, size: float, evidence: Evidence, level: Level) -> Verdict:
+def judge(
+    operator: Array, size: float, evidence: Evidence, level: Level, offset: Array | None = None
+) -> Verdict:
     """The verdict on one finding.
 
     Parameters
@@ -146,11 +139,14 @@ def judge(operator: Array, size: float, evidence: Evidence, level: Level) -> Ver
         D, the squared denominator of rho.
     evidence, level
         The fit's evidence; tolerance and error level.
+    offset
+        (rows,) what K c should equal instead of 0 (the ramp of a boost).
     """
+    target = np.zeros(len(operator)) if offset is None else offset
+    plain = float(np.sum((operator @ evidence.coefficients - target) ** 2))
     if len(operator) > operator.shape[1]:
         operator = np.linalg.qr(operator, mode="r")
     moments = _noise_moments(operator, evidence)
-    plain = float(np.sum((operator @ evidence.coefficients) ** 2))
     size = max(size, 1e-300)
     z = level.z
     upper2, lower2 = _bounds(plain - moments.trace, moments, z)

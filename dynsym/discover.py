@@ -55,7 +55,7 @@ class SymmetryReading:
 
 def read_symmetries(generators: Generators, field: VectorField, region: Region) -> SymmetryReading:
     """The spectrum of xi -> L_xi f over the candidates."""
-    matrix = symmetry_matrix(generators, field, fair(field, region))
+    matrix = symmetry_matrix(generators, field, region)
     gram = matrix.parts.T @ matrix.parts + _FLOOR**2 * matrix.bound
     return SymmetryReading(matrix, relative_spectrum(matrix.operator, gram, "relative to |Df xi|, |Dxi f|"))
 
@@ -79,9 +79,8 @@ class ConservationReading:
 
 def read_conservation(field: VectorField, dictionary: Dictionary, region: Region) -> ConservationReading:
     """The spectrum of h -> grad h . f over a dictionary; constants have no gradient and drop out."""
-    own = fair(field, region)
-    operator = conservation_matrix(field, dictionary, own)
-    gram = gradient_gram(field, dictionary, own)
+    operator = conservation_matrix(field, dictionary, region)
+    gram = gradient_gram(field, dictionary, region)
     return ConservationReading(operator, gram, relative_spectrum(operator, gram, "relative to |grad h| |f|"))
 
 
@@ -115,9 +114,11 @@ def sparse_basis(span: Array, weights: Array) -> Array:
     scaled = span * weights[:, None]
     basis, _ = np.linalg.qr(scaled)
     k, r = basis.shape
-    # A coordinate that no vector of the space uses to a visible extent cannot be normalised to 1.
+    # A coordinate that no vector of the space uses to a visible extent cannot be normalised to 1; where there are many,
+    # those that the space reaches best are enough.
     reach = np.linalg.norm(basis, axis=1)
-    candidates = [_least_l1(basis, j) for j in np.flatnonzero(reach > 1e-3 * reach.max(initial=0.0))]
+    order = [j for j in np.argsort(-reach, kind="stable") if reach[j] > 1e-3 * reach.max(initial=0.0)]
+    candidates = [_least_l1(basis, int(j)) for j in order[: 40 + 4 * r]]
     vectors = [v / np.abs(v).max() for v in candidates if v is not None]
     vectors.sort(key=lambda v: (float(np.sum(np.abs(v) > 1e-3)), float(np.abs(v).sum())))
     chosen: list[Array] = []

@@ -52,7 +52,8 @@ def _noise(runs: Sequence[Trajectory]) -> Array:
         return frozen(np.sqrt(np.mean([np.broadcast_to(sd, (runs[0].n_states,)) ** 2 for sd in given], axis=0)))
     if all(run.dxdt is not None for run in runs):
         return frozen(np.zeros(runs[0].n_states))
-    return frozen(noise_level(runs))
+    # Too few samples to tell noise from motion give NaN: then the residuals alone have to speak.
+    return frozen(np.nan_to_num(noise_level(runs)))
 
 
 def fit(

@@ -1,0 +1,17 @@
+"""Verbs that say what holds: symmetries and conserved quantities of a fit, each with a verdict."""
+
+from ._evidence import evidence_of, misfit
+from ._laws import ConservedQuantities, Law, conserved_quantities, drift_along
+from ._symmetries import Symmetries, SymmetryFinding, symmetries
+
+__all__ = [
+    "ConservedQuantities",
+    "Law",
+    "Symmetries",
+    "SymmetryFinding",
+    "conserved_quantities",
+    "drift_along",
+    "evidence_of",
+    "misfit",
+    "symmetries",
+]

@@ -1,0 +1,305 @@
+"""The verb `symmetries`: which candidate generators a field has, each with a verdict, and what algebra they form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from .._checks import Array, DataError, require
+from ..algebra import LieAlgebra, identify, structure_constants
+from ..certify import CERTIFIED, REFUTED, UNDECIDED, Evidence, Level, Verdict, judge
+from ..dictionary._base import default_names
+from ..discover import SymmetryReading, fair, read_symmetries, sparse_basis
+from ..generators import Generators
+from ..inner_product import Region, generic_region
+from ..lie_derivative import equivariance_matrix
+from ..regression import Model
+from ..spectral import Spectrum
+from ..vector_field import VectorField
+from ._canonical import simplify
+from ._evidence import evidence_of
+
+_MOST_UNDECIDED = 6
+
+
+@dataclass(frozen=True)
+class SymmetryFinding:
+    """One generator with its verdict; `trivial` marks the flow of the dynamics itself."""
+
+    label: str
+    generator: Generators
+    verdict: Verdict
+    trivial: bool
+
+    @property
+    def expression(self) -> str:
+        """The generator as text."""
+        return self.generator.expressions()[0]
+
+
+@dataclass(frozen=True)
+class Symmetries:
+    """What `symmetries` found, with the evidence.
+
+    Attributes
+    ----------
+    findings
+        Certified generators first, then undecided ones.
+    generators
+        The certified ones.
+    algebra
+        The Lie algebra of the certified ones, or None if they do not close.
+    spectrum
+        Defects of all directions of the candidate space, least broken first.
+    region
+        What the verdicts speak of.
+    level
+        Tolerance and error level.
+    warnings
+        In words.
+    """
+
+    findings: tuple[SymmetryFinding, ...]
+    generators: Generators
+    algebra: LieAlgebra | None
+    spectrum: Spectrum
+    region: Region
+    level: Level
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def dimension(self) -> int:
+        """Number of certified generators."""
+        return len(self.generators)
+
+    def __str__(self) -> str:
+        name = "trivial" if self.dimension == 0 else (self.algebra.name if self.algebra else "not closed")
+        head = f"{self.dimension} certified symmetries of {len(self.spectrum.values)} candidates; algebra: {name}"
+        rows = [f"  {f.verdict.status:<10} {f.verdict.defect:8.1e} <= {f.verdict.upper:7.1e}  {f.expression}" for f in self.findings]
+        tail = f"  in {self.region.description}; delta = {self.level.delta:g}, alpha = {self.level.alpha:g}"
+        return "\n".join([head, *rows, tail, *(f"  note: {w}" for w in self.warnings)])
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{self}</pre>"
+
+    def plot(self) -> Any:
+        """The spectrum of defects with the tolerance, as a matplotlib figure."""
+        from .. import plot
+
+        return plot.symmetries(self)
+
+
+def symmetries(
+    model: Model | VectorField,
+    candidates: Generators,
+    delta: float = 0.05,
+    alpha: float = 0.05,
+    region: Region | None = None,
+) -> Symmetries:
+    """The generators xi among the candidates with L_xi f = Df xi - Dxi f + b f = 0, each with a verdict.
+
+    Parameters
+    ----------
+    model
+        A fitted `Model`, or an exact `VectorField`.
+    candidates
+        A family from `dynsym.generators`.
+    delta
+        Tolerance: the largest scale-free defect a certified symmetry may have.
+    alpha
+        Error level, shared among the candidates.
+    region
+        What the verdicts speak of; default a tube around the data, or generic points for an exact field.
+
+    Returns
+    -------
+    Symmetries
+        Prints as a table.
+
+    Raises
+    ------
+    DataError
+        If candidates and field are over different states.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> hopf = dy.systems.get("hopf").field()
+    >>> dy.symmetries(hopf, dy.generators.affine(2)).generators.expressions()
+    ['-y d/dx + x d/dy']
+    """
+    field = model.field if isinstance(model, Model) else model
+    own = _matching(candidates, field)
+    where = _region(model, region)
+    level = Level(delta, alpha, len(own))
+    with threadpool_limits(1):
+        around = fair(field, where)
+        reading = read_symmetries(own, field, around)
+        judged = _judge_with(own, field, reading, around, evidence_of(model), level)
+        certified, undecided = _sort(reading.spectrum, judged, level)
+        findings = _canonical(own, field, reading, certified, judged, level)
+        findings += [_finding(own, field, v, verdict, around) for v, verdict in undecided]
+        kept = [f for f in findings if f.verdict.status == CERTIFIED]
+        generators = own.combine(np.zeros((len(own), 0)))
+        for finding in kept:
+            generators = generators + finding.generator
+        algebra, notes = _algebra(generators, around, max((f.verdict.upper for f in kept), default=0.0))
+    return Symmetries(tuple(findings), generators, algebra, reading.spectrum, where, level, notes)
+
+
+def _matching(candidates: Generators, field: VectorField) -> Generators:
+    if candidates.names == field.names:
+        return candidates
+    require(
+        candidates.n_states == field.n_states and candidates.names == default_names(field.n_states),
+        f"the candidates act on ({', '.join(candidates.names)}) but the field has the states "
+        f"({', '.join(field.names)}); build them with names=model.field.names",
+    )
+    return candidates.renamed(field.names)
+
+
+def _region(model: Model | VectorField, region: Region | None) -> Region:
+    if region is not None:
+        return region
+    return model.region if isinstance(model, Model) else generic_region(model.dictionary)
+
+
+def _judge_with(
+    candidates: Generators, field: VectorField, reading: SymmetryReading, region: Region, evidence: Evidence, level: Level
+) -> Callable[[Array], Verdict]:
+    """The verdict on the combination of candidates with given weights (q,)."""
+
+    def judged(weights: Array) -> Verdict:
+        one = candidates.combine(weights[:, None])
+        operator = equivariance_matrix(one, field.dictionary, region)
+        ramp, offset = one.ramps(), None
+        if ramp is not None:
+            eta = (ramp.evaluate(region.points)[0] / region.scale * region.roots[:, None]).ravel()
+            operator = np.vstack([operator, equivariance_matrix(ramp, field.dictionary, region)])
+            offset = np.concatenate([eta, np.zeros(len(eta))])
+        return judge(operator, reading.size(weights), evidence, level, offset)
+
+    return judged
+
+
+def _sort(
+    spectrum: Spectrum, judged: Callable[[Array], Verdict], level: Level
+) -> tuple[list[Array], list[tuple[Array, Verdict]]]:
+    """Certified directions, and undecided ones, from the least broken on; stops where directions are clearly broken."""
+    certified: list[Array] = []
+    undecided: list[tuple[Array, Verdict]] = []
+    refuted = 0
+    for value, vector in zip(spectrum.values, spectrum.vectors.T):
+        if value > max(0.5, 4 * level.delta) or refuted >= 4:
+            break
+        verdict = judged(vector)
+        if verdict.status == CERTIFIED:
+            certified.append(vector)
+        elif verdict.status == UNDECIDED and len(undecided) < _MOST_UNDECIDED:
+            undecided.append((vector, verdict))
+        refuted = refuted + 1 if verdict.status == REFUTED else 0
+    return certified, undecided
+
+
+def _canonical(
+    candidates: Generators,
+    field: VectorField,
+    reading: SymmetryReading,
+    certified: list[Array],
+    judged: Callable[[Array], Verdict],
+    level: Level,
+) -> list[SymmetryFinding]:
+    if not certified:
+        return []
+    weights = np.sqrt(np.maximum(np.diag(reading.matrix.bound), 1e-300))
+    basis = sparse_basis(np.stack(certified, axis=1), weights)
+    out = []
+    for vector in basis.T:
+        simple, verdict = simplify(vector, weights, judged, level)
+        out.append((simple, verdict))
+    out.sort(key=lambda pair: (int(np.count_nonzero(pair[0])), pair[1].defect))
+    out.sort(key=lambda pair: pair[1].status != CERTIFIED)
+    return [_finding(candidates, field, v, verdict, None) for v, verdict in out]
+
+
+def _finding(
+    candidates: Generators, field: VectorField, weights: Array, verdict: Verdict, region: Region | None
+) -> SymmetryFinding:
+    pivot = weights[int(np.argmax(np.abs(weights)))]
+    generator = candidates.combine((weights / pivot)[:, None])
+    own = _is_flow(generator, field)
+    label = "the dynamics itself" if own else _describe(generator)
+    return SymmetryFinding(label, Generators(
+        generator.dictionary, generator.coefficients, (label,), generator.time_scaling, generator.ramp
+    ), verdict, own)
+
+
+def _is_flow(generator: Generators, field: VectorField) -> bool:
+    """Whether xi is a multiple of f, to a tenth of a percent."""
+    points = generic_region(field.dictionary).points[:50]
+    try:
+        f = field.evaluate(points).ravel()
+    except DataError:
+        return False
+    xi = generator.evaluate(points).ravel()
+    assert generator.time_scaling is not None
+    length = float(np.linalg.norm(f) * np.linalg.norm(xi))
+    return bool(length > 0 and not generator.time_scaling.any() and abs(f @ xi) > (1 - 1e-6) * length)
+
+
+def _describe(generator: Generators) -> str:
+    """A plain word for a generator: translation, rotation, scaling, boost, or its formula's kind."""
+    parts = generator.affine_parts()
+    assert generator.time_scaling is not None
+    scaled = bool(generator.time_scaling.any())
+    if generator.ramps() is not None:
+        return "boost"
+    if parts is None:
+        return "nonlinear"
+    matrix, offset = parts[0][0], parts[1][0]
+    if not matrix.any():
+        return "time scaling" if scaled and not offset.any() else "translation"
+    if np.array_equal(matrix, np.diag(np.diag(matrix))) and not offset.any():
+        return "scaling with time" if scaled else "scaling"
+    if np.abs(matrix + matrix.T).max() <= 1e-9 * np.abs(matrix).max() and not scaled:
+        return "rotation" if not offset.any() else "rotation about a point"
+    return "affine with time" if scaled else ("linear" if not offset.any() else "affine")
+
+
+def _algebra(generators: Generators, region: Region, error: float) -> tuple[LieAlgebra | None, tuple[str, ...]]:
+    """The algebra of the certified generators, from brackets evaluated on the region."""
+    r = len(generators)
+    if r == 0:
+        return identify(np.zeros((0, 0, 0))), ()
+    if generators.ramps() is not None:
+        return None, ("the algebra of generators with boosts is not identified",)
+    vectors, brackets = _brackets(generators, region)
+    tol = max(1e-6, min(0.2, 30 * error))
+    try:
+        c, closure = structure_constants(vectors, brackets)
+        algebra = identify(c, tol=tol, closure_defect=closure)
+    except DataError as trouble:
+        return None, (f"the certified generators were not recognised as a Lie algebra: {trouble}",)
+    if closure > tol:
+        return algebra, (f"the certified generators close only up to {closure:.1e}",)
+    return algebra, ()
+
+
+def _brackets(generators: Generators, region: Region) -> tuple[Array, Array]:
+    """Orthonormalised generators as value vectors (r, rows) and all their brackets (r, r, rows)."""
+    x, s = region.points, region.scale
+    assert generators.time_scaling is not None
+    xi, dxi = generators.evaluate(x), generators.jacobian(x)
+    r = len(xi)
+    flat = (xi / s * region.roots[:, None]).reshape(r, -1)
+    flat = np.hstack([flat, generators.time_scaling[:, None]])
+    # [xi_i, xi_j] = Dxi_j xi_i - Dxi_i xi_j; rescalings of time commute with all of them.
+    forward = np.einsum("jmab,imb->ijma", dxi, xi)
+    table = ((forward - forward.transpose(1, 0, 2, 3)) / s * region.roots[:, None]).reshape(r, r, -1)
+    table = np.concatenate([table, np.zeros((r, r, 1))], axis=2)
+    mix = np.linalg.inv(np.linalg.cholesky(flat @ flat.T))
+    return mix @ flat, np.einsum("ai,bj,ijk->abk", mix, mix, table)
