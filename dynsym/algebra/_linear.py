@@ -61,7 +61,8 @@ def complement(rows: Array) -> Array:
 
 def brackets(c: Array, left: Array, right: Array) -> Array:
     """All brackets [left_a, right_b] as rows (a b, r)."""
-    return np.asarray(np.einsum("ai,bj,ijk->abk", left, right, c, optimize=True).reshape(-1, c.shape[2]))
+    values = np.einsum("ai,bj,ijk->abk", left, right, c, optimize=True)
+    return np.asarray(values.reshape(len(left) * len(right), c.shape[2]))
 
 
 def restrict(c: Array, rows: Array) -> Array:

@@ -138,13 +138,14 @@ def close(
     longest = float(np.max(np.linalg.norm(given, axis=1), initial=0.0))
     for vector in given:
         basis = _extended(basis, vector, tol * longest)
+        _require_room(basis, max_dimension)
     largest, done = 0.0, 0
     while done < len(basis):
-        _require_room(basis, max_dimension)
         for earlier in range(done):
             value = _one_bracket(bracket, basis[earlier], basis[done])
             largest = max(largest, float(np.linalg.norm(value)))
             basis = _extended(basis, value, max(tol * largest, _ROUNDOFF))
+            _require_room(basis, max_dimension)
         done += 1
     return frozen(basis)
 

@@ -84,7 +84,8 @@ def nearest_subalgebra(
     Raises
     ------
     DataError
-        If shapes do not match, columns are dependent, or gram is not positive definite.
+        If shapes do not match, columns are dependent, gram is not positive definite, or the problem is too
+        large for a dense step (1e8 matrix entries).
 
     Examples
     --------
@@ -96,8 +97,10 @@ def nearest_subalgebra(
     True
     """
     start, tensor, root = _inputs(subspace, bracket_tensor, gram)
+    _require_feasible(*start.shape)
     size = float(np.linalg.norm(tensor))
-    first = np.linalg.qr(start)[0]
+    outer, _, inner = np.linalg.svd(start, full_matrices=False)
+    first = outer @ inner  # the orthonormal basis nearest to the one given
     v, n_steps = (first, 0) if size == 0 else _descend(first, tensor / size, max_steps)
     # Turn the new basis within its span so that it follows the old one as closely as possible.
     left, cosines, right = np.linalg.svd(v.T @ first)
@@ -147,6 +150,15 @@ def _inputs(
         "basis",
     )
     return start, tensor, root
+
+
+def _require_feasible(q: int, r: int) -> None:
+    entries = ((q - r) * r) ** 2 * max(r - 1, 0) // 2
+    require(
+        entries <= 100_000_000,
+        f"a step for {r} of {q} generators needs a matrix of {entries} entries, more than 100000000 (0.8 GB); "
+        "pass fewer candidates, for example only those that the subspace touches",
+    )
 
 
 def _relative(v: Array, tensor: Array, size: float) -> float:
