@@ -32,6 +32,14 @@ class SnappedSubalgebra:
         c, shape (r, r, r), of the new basis; input of `identify` when closed.
     n_steps
         Steps taken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rotations = np.cross(np.eye(3)[:, None], np.eye(3)[None])
+    >>> plane = nearest_subalgebra(np.eye(3)[:, :2], rotations)       # so(3) has no plane that closes
+    >>> plane.closed, round(plane.residual, 3)
+    (False, 0.577)
     """
 
     basis: Array
