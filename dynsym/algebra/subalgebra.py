@@ -164,7 +164,7 @@ def _require_feasible(q: int, r: int) -> None:
     entries = ((q - r) * r) ** 2 * max(r - 1, 0) // 2
     require(
         entries <= 100_000_000,
-        f"a step for {r} of {q} generators needs a matrix of {entries} entries, more than 100000000 (0.8 GB); "
+        f"a step for {r} of {q} generators needs a matrix of {entries} entries, more than 1e8 (0.8 GB); "
         "pass fewer candidates, for example only those that the subspace touches",
     )
 
