@@ -1,4 +1,4 @@
-"""Thresholded least squares: PySINDy's result from the triangular factor, and its extension to constraints."""
+"""Thresholded least squares: PySINDy's result from the triangular factor, extended to constraints."""
 
 from __future__ import annotations
 

@@ -20,14 +20,13 @@ from dynsym.optim._splitting import quadratic_step, split
 _RELAXATION = 1.7
 _CHECK_EVERY = 10
 # rho changes when primal and dual residual differ by more than this factor, and by no more than this
-# factor; the intervals between changes grow, so that there are finitely many refactorisations and the
-# convergence proof holds.
+# factor; the intervals between changes grow, so that refactorisations become rare and rho comes to rest.
 _BALANCE = 5.0
 _INTERVAL_GROWTH = 1.3
 # rho = 1 is the natural size in this metric; farther out than this the quadratic step loses one of its terms.
 _RHO_RANGE = (1e-7, 1e7)
-# |K w| below this share of the largest seen counts as vanishing when rho is balanced.
-_VANISHING = 1e-3
+# |K w| below this share of the largest seen counts as vanishing.
+_VANISHING = 1e-4
 # An objective below this share of its value at the start counts as zero when the gap is made relative.
 _NEGLIGIBLE = 1e-8
 
@@ -137,10 +136,15 @@ class _Run:
         w0 = self.step.feasible.w0
         self.Kw0 = self.splitting.K @ w0
         self.slope = self.step.feasible.pull(datafit.gradient(w0.reshape(datafit.shape)).ravel())
-        self.start = datafit.value(w0.reshape(datafit.shape)) + self.splitting.value(self.Kw0)
+        misfit = datafit.value(w0.reshape(datafit.shape))
+        self.start = misfit + self.splitting.value(self.Kw0)
         self.z = self.Kw0
         self.y = np.zeros(len(self.Kw0))
-        self.rho, self.steps, self.largest = 1.0, 0, 0.0
+        self.rho, self.steps = 1.0, 0
+        # In the scaled metric K w has the units of the residual.
+        self.largest = max(
+            float(np.sqrt(2 * misfit)), float(np.linalg.norm(np.sqrt(self.splitting.metric) * self.Kw0))
+        )
         self.primal = self.dual = self.gap = float("inf")
         self.best = w0
 
@@ -189,14 +193,15 @@ class _Run:
         split_size = max(norm(root * Kw), norm(root * self.z))
         self.largest = max(self.largest, float(split_size / np.sqrt(self.rho)))
         multiplier_size = norm(self.y / root)
-        whole = split_size + multiplier_size
+        # K w = 0 may be the answer, and no residual is small beside that.
+        floor = _VANISHING * self.largest * np.sqrt(self.rho)
+        whole = max(split_size + multiplier_size, floor)
         if whole == 0:
             self.primal = self.dual = 0.0
             return 1.0
         self.primal, self.dual = float(primal / whole), float(dual / whole)
         tiny = np.finfo(float).eps * whole
-        # K w = 0 may be the answer, and no residual is small beside that.
-        split_size = max(split_size, _VANISHING * self.largest * np.sqrt(self.rho))
+        split_size = max(split_size, floor)
         # Geometric mean of Wohlberg's rule (each residual relative to its own variable) and of plain balance:
         # measured, the first alone crawls to low-rank solutions (3000 steps for 700), the second to L1 ones.
         return float(

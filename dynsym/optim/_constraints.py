@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import linalg, sparse
 
 from dynsym._checks import Array, DataError, as_floats, frozen, require, require_finite
-from dynsym.optim._matrices import Matrix, as_matrix, dense, row_norms
+from dynsym.optim._matrices import DENSE_SHARE, Matrix, as_matrix, dense, row_norms
 
 # Rows that cannot be met to this accuracy (rows of unit norm, relative to the size of w and rhs) contradict.
 _CONSISTENT = 1e-9
@@ -94,7 +94,7 @@ class LinearConstraint:
 
     @property
     def null_space(self) -> Matrix:
-        """Z (size, size - rank), sparse, with orthonormal columns and E Z = 0."""
+        """Z (size, size - rank) with orthonormal columns and E Z = 0; sparse where it is mostly zeros."""
         return self._reduced[1]
 
     @property
@@ -192,10 +192,11 @@ def _reduce(matrix: Matrix, rhs: Array, rtol: float) -> tuple[Array, Matrix]:
         w0[columns], Z = _reduce_block(block, d[rows], rtol)
         blocks.append(Z)
         order.append(columns)
-    # Blocks of full rank contribute (columns, 0) matrices, which block_diag keeps as empty columns.
-    stacked = sparse.csr_array(sparse.block_diag(blocks))
     back = np.argsort(np.concatenate(order))
-    return frozen(w0), sparse.csr_array(stacked[back])
+    if sum(block.size for block in blocks) > DENSE_SHARE * size * sum(block.shape[1] for block in blocks):
+        return frozen(w0), frozen(linalg.block_diag(*blocks)[back])
+    # Blocks of full rank contribute (columns, 0) matrices, which block_diag keeps as rows of zeros.
+    return frozen(w0), sparse.csr_array(sparse.csr_array(sparse.block_diag(blocks))[back])
 
 
 def _members(labels: npt.NDArray[np.intp], count: int) -> list[npt.NDArray[np.intp]]:

@@ -15,7 +15,7 @@ from dynsym._checks import Array, as_floats, require_finite
 Matrix: TypeAlias = Any
 
 # Above this share of nonzero entries a dense product is faster than a sparse one.
-_DENSE_SHARE = 0.25
+DENSE_SHARE = 0.25
 
 
 def as_matrix(name: str, value: npt.ArrayLike | Matrix) -> Matrix:
@@ -37,7 +37,7 @@ def vstack(blocks: Sequence[Matrix]) -> Matrix:
     stacked = sparse.csr_array(sparse.vstack([sparse.csr_array(block) for block in blocks]))
     # Products of sparse matrices store zeros, which must not pass for entries.
     stacked.eliminate_zeros()
-    filled = stacked.nnz > _DENSE_SHARE * max(np.prod(stacked.shape), 1)
+    filled = stacked.nnz > DENSE_SHARE * max(np.prod(stacked.shape), 1)
     return stacked.toarray() if filled else stacked
 
 

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 
 from dynsym._checks import ConvergenceError, choose, require
-from dynsym.optim._constraints import LinearConstraint
-from dynsym.optim._datafits import Datafit
 from dynsym.optim._matrices import dense
 from dynsym.optim._norms import Nuclear
 from dynsym.optim._penalties import Composed, Penalty
@@ -59,13 +57,17 @@ class CVXPY:
         parts = () if problem.penalty is None else problem.penalty.parts
         name = self.solver or ("SCS" if any(_has_nuclear(part) for part in parts) else "CLARABEL")
         choose("cvxpy solver", name, cp.installed_solvers())
-        C = cp.Variable(problem.shape)
-        stated = _state(cp, problem.datafit.compressed(), C, problem.penalty, problem.constraint)
+        C = _unknown(cp, problem)
+        A, y = problem.datafit.compressed().rows()
+        cost = 0.5 * cp.sum_squares(A @ cp.vec(C, order="C") - y)
+        if problem.penalty is not None:
+            cost = cost + problem.penalty.cvxpy_expression(C)
+        stated = cp.Problem(cp.Minimize(cost))
+        label = f"cvxpy with {name}"
         try:
             stated.solve(solver=name, **_SETTINGS.get(name, {}))
         except cp.error.SolverError as error:
-            raise ConvergenceError(f"cvxpy with {name}: {error}; use ADMM() or another solver") from error
-        label = f"cvxpy with {name}"
+            raise ConvergenceError(f"{label}: {error} Or use ADMM()") from error
         if C.value is None:
             raise ConvergenceError(
                 f"{label}: status {stated.status}, no point; check the penalty for convexity"
@@ -84,24 +86,16 @@ class CVXPY:
         )
 
 
-def _state(
-    cp: Any, datafit: Datafit, C: Any, penalty: Penalty | None, constraint: LinearConstraint | None
-) -> Any:
-    """Return the cvxpy problem; constraints enter as w = w0 + Z a, so that repeated rows do no harm."""
-    A, y = datafit.rows()
-    flat = cp.vec(C, order="C")
-    cost = 0.5 * cp.sum_squares(A @ flat - y)
-    if penalty is not None:
-        cost = cost + penalty.cvxpy_expression(C)
-    if constraint is None:
-        return cp.Problem(cp.Minimize(cost))
-    Z = dense(constraint.null_space)
+def _unknown(cp: Any, problem: Problem) -> Any:
+    """Return C as a cvxpy variable, or as w0 + Z a with free a, so that repeated rows do no harm."""
+    if problem.constraint is None:
+        return cp.Variable(problem.shape)
+    Z = dense(problem.constraint.null_space)
     require(
         Z.shape[1] > 0,
-        "the constraints leave no freedom; drop the solver and let least squares return the point",
+        "the constraints leave no freedom for cvxpy; leave the solver out, and the one point is returned",
     )
-    a = cp.Variable(Z.shape[1])
-    return cp.Problem(cp.Minimize(cost), [flat == constraint.particular + Z @ a])
+    return cp.reshape(problem.constraint.particular + Z @ cp.Variable(Z.shape[1]), problem.shape, order="C")
 
 
 def _has_nuclear(part: Penalty) -> bool:

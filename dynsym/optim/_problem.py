@@ -10,7 +10,7 @@ import numpy as np
 from dynsym._checks import Array, ConvergenceError
 from dynsym.optim._constraints import LinearConstraint
 from dynsym.optim._datafits import Datafit
-from dynsym.optim._penalties import Penalty, Ridge
+from dynsym.optim._penalties import Composed, Penalty, Ridge
 from dynsym.optim._solution import Solution
 
 # Returned coefficients meet their constraints to this accuracy, or the solver fails.
@@ -38,9 +38,7 @@ class Problem:
         """Return the datafit with every ridge added to it, and the other penalties that weigh something."""
         parts = () if self.penalty is None else self.penalty.parts
         ridge = sum(part.weight for part in parts if isinstance(part, Ridge))
-        rest = tuple(
-            part for part in parts if not isinstance(part, Ridge) and getattr(part, "weight", 1.0) != 0
-        )
+        rest = tuple(part for part in parts if not isinstance(part, Ridge) and not _weightless(part))
         return (self.datafit.with_ridge(ridge) if ridge > 0 else self.datafit), rest
 
     def solution(
@@ -69,6 +67,12 @@ class Problem:
                 last=out,
             )
         return out
+
+
+def _weightless(part: Penalty) -> bool:
+    """Whether the penalty has weight 0; its dual ball is a point, which spoils certificates."""
+    inner = part.penalty if isinstance(part, Composed) else part
+    return _weightless(inner) if isinstance(inner, Composed) else getattr(inner, "weight", 1.0) == 0
 
 
 class Solver(Protocol):
