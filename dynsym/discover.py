@@ -94,7 +94,7 @@ def fair(field: VectorField, region: Region) -> Region:
 
 
 def sparse_basis(span: Array, weights: Array) -> Array:
-    """Sparse vectors that span the same space: (k, r) -> (k, r), columns scaled to a largest weighted entry of 1.
+    """Sparse vectors that span the same space: (k, r) -> (k, r).
 
     For each coordinate j the vector of least weighted l1 norm with entry 1 there is found by linear programming; the
     sparsest independent ones are kept.
@@ -111,30 +111,40 @@ def sparse_basis(span: Array, weights: Array) -> Array:
     Qu, Sun, Wright (2016), Finding a sparse vector in a subspace: linear sparsity using alternating directions, section 2,
     for the relaxation.
     """
-    scaled = span * weights[:, None]
-    basis, _ = np.linalg.qr(scaled)
-    k, r = basis.shape
-    # A coordinate that no vector of the space uses to a visible extent cannot be normalised to 1; where there are many,
-    # those that the space reaches best are enough.
-    reach = np.linalg.norm(basis, axis=1)
-    order = [j for j in np.argsort(-reach, kind="stable") if reach[j] > 1e-3 * reach.max(initial=0.0)]
-    candidates = [_least_l1(basis, int(j)) for j in order[: 40 + 4 * r]]
-    vectors = [v / np.abs(v).max() for v in candidates if v is not None]
-    vectors.sort(key=lambda v: (float(np.sum(np.abs(v) > 1e-3)), float(np.abs(v).sum())))
     chosen: list[Array] = []
-    for v in vectors:
-        trial = np.stack([*chosen, v], axis=1)
+    for v in sparse_vectors(span, weights):
+        trial = np.stack([*chosen, v], axis=1) * weights[:, None]
         if np.linalg.svd(trial / np.linalg.norm(trial, axis=0), compute_uv=False)[-1] > 1e-3:
             chosen.append(v)
-        if len(chosen) == r:
-            break
-    if len(chosen) < r:
-        return frozen(span)
-    return frozen(np.stack(chosen, axis=1) / weights[:, None])
+        if len(chosen) == span.shape[1]:
+            return frozen(np.stack(chosen, axis=1))
+    return frozen(span)
 
 
-def _least_l1(basis: Array, j: int) -> Array | None:
-    """min |B a|_1 subject to (B a)_j = 1, as a linear program in (a, bounds)."""
+def sparse_vectors(span: Array, weights: Array, functionals: Array | None = None) -> list[Array]:
+    """Sparse vectors of a space, sparsest first: each of least weighted l1 norm where one functional equals 1.
+
+    The functionals are the coordinates that the space reaches best, and those given: rows (j, k) acting on vectors (k,); of
+    these each is set to 1 once alone, and once with the others at 0.
+    """
+    scaled = span * weights[:, None]
+    basis, _ = np.linalg.qr(scaled)
+    r = basis.shape[1]
+    reach = np.linalg.norm(basis, axis=1)
+    order = [j for j in np.argsort(-reach, kind="stable") if reach[j] > 1e-3 * reach.max(initial=0.0)]
+    found = [_least_l1(basis, basis[[j]], np.ones(1)) for j in order[: 40 + 4 * r]]
+    if functionals is not None and len(functionals):
+        rows = (functionals / np.where(weights > 0, weights, np.inf)) @ basis
+        for j in range(len(rows)):
+            found.append(_least_l1(basis, rows[[j]], np.ones(1)))
+            found.append(_least_l1(basis, rows, np.eye(len(rows))[j]))
+    vectors = [v / np.abs(v).max() for v in found if v is not None]
+    vectors.sort(key=lambda v: (float(np.sum(np.abs(v) > 1e-3)), float(np.abs(v).sum())))
+    return [np.divide(v, weights, out=np.zeros_like(v), where=weights > 0) for v in vectors]
+
+
+def _least_l1(basis: Array, rows: Array, values: Array) -> Array | None:
+    """min |B a|_1 subject to rows a = values, as a linear program in (a, bounds)."""
     k, r = basis.shape
     cost = np.concatenate([np.zeros(r), np.ones(k)])
     above = np.hstack([basis, -np.eye(k)])
@@ -143,8 +153,8 @@ def _least_l1(basis: Array, j: int) -> Array | None:
         cost,
         A_ub=np.vstack([above, below]),
         b_ub=np.zeros(2 * k),
-        A_eq=np.concatenate([basis[j], np.zeros(k)])[None, :],
-        b_eq=[1.0],
+        A_eq=np.hstack([rows, np.zeros((len(rows), k))]),
+        b_eq=values,
         bounds=[(None, None)] * r + [(0, None)] * k,
         method="highs",
     )

@@ -244,10 +244,17 @@ def region_around(runs: Sequence[Trajectory], n_points: int = 600, seed: int = 0
     points = []
     for x in complete[:n_points]:
         pick = x[rng.choice(len(x), size=share, replace=len(x) < share)]
-        points.append(pick + _TUBE * x.std(axis=0) * rng.standard_normal(pick.shape))
+        points.append(_same_sign(pick, pick + _TUBE * x.std(axis=0) * rng.standard_normal(pick.shape), every))
     cloud = np.concatenate(points)
     text = f"a tube of {_TUBE:g} standard deviations around {len(complete)} run(s)"
     return Region(frozen(cloud), frozen(np.full(len(cloud), 1.0 / len(cloud))), frozen(scale), text)
+
+
+def _same_sign(start: Array, moved: Array, every: Array) -> Array:
+    """A state that is positive (or negative) in all data, such as a concentration, stays so."""
+    one_sign = (every > 0).all(axis=0) | (every < 0).all(axis=0)
+    crossed = one_sign & (np.abs(moved - start) > 0.5 * np.abs(start))
+    return np.where(crossed, start + np.clip(moved - start, -0.5 * np.abs(start), 0.5 * np.abs(start)), moved)
 
 
 def generic_region(dictionary: Dictionary, seed: int = 0) -> Region:

@@ -15,7 +15,7 @@ from .._checks import Array, require
 from ..certify import CERTIFIED, REFUTED, UNDECIDED, Evidence, Level, Verdict, judge
 from ..dictionary import Dictionary, Monomials
 from ..dictionary._base import default_names
-from ..discover import ConservationReading, fair, read_conservation, sparse_basis
+from ..discover import ConservationReading, fair, read_conservation, sparse_vectors
 from ..inner_product import Region, generic_region
 from ..lie_derivative import law_matrix
 from ..regression import Model
@@ -205,12 +205,12 @@ class _Search:
             if not certified:
                 continue
             known = self._known([v for v, _ in chosen])
-            room = self._beyond(np.stack(certified, axis=1), known)
-            if room == 0:
-                continue
-            chosen += self._new(np.stack(certified, axis=1), known, room)
+            span = np.stack(certified, axis=1)
+            fresh = self._fresh(span, known)
+            if fresh.shape[1]:
+                chosen += self._new(span, known, fresh)
         known = self._known([v for v, _ in chosen])
-        open_ones = [(v, verdict) for v, verdict in undecided if self._beyond(v[:, None], known)]
+        open_ones = [(v, verdict) for v, verdict in undecided if self._fresh(v[:, None], known).shape[1]]
         return chosen, open_ones[:_MOST_UNDECIDED]
 
     def _directions(self, index: Array) -> tuple[list[Array], list[tuple[Array, Verdict]]]:
@@ -257,29 +257,28 @@ class _Search:
     def _grade(self, law: Array) -> int:
         return max(1, int(grades_of(self.dictionary)[np.abs(law) > 0].max()))
 
-    def _beyond(self, span: Array, known: Array) -> int:
-        """How many directions of `span` are not in `known`, as functions on the region."""
+    def _fresh(self, span: Array, known: Array) -> Array:
+        """Orthonormal functions (rows, j) that span has and `known` has not, in the inner product of gradients."""
         root = self._root()
         own, _ = np.linalg.qr(root @ span)
         if known.shape[1]:
             left, values, _ = np.linalg.svd(root @ known / np.linalg.norm(root @ known, axis=0), full_matrices=False)
             listed = left[:, values > 1e-9 * values[0]]
             own = own - listed @ (listed.T @ own)
-        return int(np.count_nonzero(np.linalg.svd(own, compute_uv=False) > _NEW))
+        left, values, _ = np.linalg.svd(own, full_matrices=False)
+        return left[:, values > _NEW]
 
-    def _new(self, span: Array, known: Array, room: int) -> list[tuple[Array, Verdict]]:
+    def _new(self, span: Array, known: Array, fresh: Array) -> list[tuple[Array, Verdict]]:
         """The sparsest new laws of a certified space, simplified."""
-        weights = np.sqrt(np.maximum(np.diag(self.reading.gram), 0.0))
-        index = np.flatnonzero(self.usable & (np.abs(span).max(axis=1) > 0))
-        basis = np.zeros_like(span)
-        basis[index] = sparse_basis(span[index], weights[index])
+        weights = np.sqrt(np.maximum(np.diag(self.reading.gram), 0.0)) * self.usable
+        functionals = fresh.T @ self._root()
         out: list[tuple[Array, Verdict]] = []
-        for vector in basis.T:
-            if len(out) == room:
-                break
+        for vector in sparse_vectors(span, weights, functionals):
             listed = np.hstack([known, *(v[:, None] for v, _ in out)])
-            if self._beyond(vector[:, None], listed):
+            if self._fresh(vector[:, None], listed).shape[1]:
                 out.append(simplify(vector, weights, self.judged, self.level))
+            if len(out) == fresh.shape[1]:
+                break
         return out
 
 
