@@ -115,7 +115,7 @@ def test_singular_values_are_thresholded_as_by_a_full_svd(threshold):
 @every_penalty
 def test_values_are_those_of_the_split_form(penalty):
     C = RNG.standard_normal(SHAPE)
-    K = penalty.operator(SHAPE)
+    K = penalty.linear_map(SHAPE)
     v = (C.ravel() if K is None else K @ C.ravel()).reshape(penalty.split_shape(SHAPE))
     assert penalty.value(C) == pytest.approx(penalty.norm(v), rel=1e-14)
 
@@ -144,9 +144,9 @@ def test_penalties_are_frozen():
     with pytest.raises(AttributeError):
         L1(1.0).weight = 2.0
     with pytest.raises(ValueError, match="read-only"):
-        Nuclear(1.0, OPERATOR, (5, 3)).operator_matrix[0, 0] = 1.0
+        Nuclear(1.0, OPERATOR, (5, 3)).operator[0, 0] = 1.0
     with pytest.raises(ValueError, match="read-only"):
-        Nuclear(1.0, sparse.csr_array(OPERATOR), (5, 3)).operator_matrix.data[0] = 1.0
+        Nuclear(1.0, sparse.csr_array(OPERATOR), (5, 3)).operator.data[0] = 1.0
 
 
 @pytest.mark.parametrize(

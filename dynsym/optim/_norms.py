@@ -43,7 +43,7 @@ class L1(Proximable):
     def __post_init__(self) -> None:
         check_weight(self.weight)
 
-    def operator(self, shape: tuple[int, ...]) -> None:
+    def linear_map(self, shape: tuple[int, ...]) -> None:
         return None
 
     def split_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -135,7 +135,7 @@ class Group(Proximable):
         inside = labels >= 0
         return labels, np.sqrt(np.bincount(labels[inside], np.square(v.ravel()[inside])))
 
-    def operator(self, shape: tuple[int, ...]) -> None:
+    def linear_map(self, shape: tuple[int, ...]) -> None:
         return None
 
     def split_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -182,7 +182,7 @@ class Nuclear(Proximable):
     ----------
     weight
         Not negative.
-    operator_matrix
+    operator
         A (a b, n p), dense or scipy sparse; row i b + j of A gives entry (i, j).
     shape
         (a, b).
@@ -205,25 +205,25 @@ class Nuclear(Proximable):
     """
 
     weight: float
-    operator_matrix: Matrix = field(repr=False)
+    operator: Matrix = field(repr=False)
     shape: tuple[int, int]
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
-        object.__setattr__(self, "operator_matrix", as_matrix("operator_matrix", self.operator_matrix))
+        object.__setattr__(self, "operator", as_matrix("operator", self.operator))
         object.__setattr__(self, "shape", tuple(int(length) for length in self.shape))
         require(
             len(self.shape) == 2 and min(self.shape) > 0,
             f"shape must be (a, b), both at least 1, got {self.shape}",
         )
-        rows = self.operator_matrix.shape[0]
+        rows = self.operator.shape[0]
         require(
             rows == self.shape[0] * self.shape[1],
-            f"operator_matrix has {rows} rows but shape {self.shape} needs {self.shape[0] * self.shape[1]}",
+            f"operator has {rows} rows but shape {self.shape} needs {self.shape[0] * self.shape[1]}",
         )
 
-    def operator(self, shape: tuple[int, ...]) -> Matrix:
-        return fitting(self.operator_matrix, shape)
+    def linear_map(self, shape: tuple[int, ...]) -> Matrix:
+        return fitting(self.operator, shape)
 
     def split_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return self.shape
@@ -245,7 +245,7 @@ class Nuclear(Proximable):
         import cvxpy as cp
 
         flat = cp.vec(C, order="C")
-        return self.weight * cp.normNuc(cp.reshape(self.operator(C.shape) @ flat, self.shape, order="C"))
+        return self.weight * cp.normNuc(cp.reshape(self.linear_map(C.shape) @ flat, self.shape, order="C"))
 
 
 def _ratio(size: float, weight: float) -> float:

@@ -1,7 +1,7 @@
 """Penalties: convex functions of the coefficients C (n, p), each a linear map and then a norm with a prox.
 
 `value(C)` is all a penalty must have. Those derived from `Proximable` also give the pieces an operator
-splitting needs: w -> K w (`operator`), the natural shape of K w (`split_shape`), and for the norm g on that
+splitting needs: w -> K w (`linear_map`), the natural shape of K w (`split_shape`), and for the norm g on that
 shape its value (`norm`), its proximal map (`prox`) and the gauge of its dual ball (`gauge`), from which
 certificates are made.
 """
@@ -45,7 +45,7 @@ class Proximable(Penalty):
     """A penalty g(K w): a linear map K, then a norm g whose proximal map is known."""
 
     @abstractmethod
-    def operator(self, shape: tuple[int, ...]) -> Matrix | None:
+    def linear_map(self, shape: tuple[int, ...]) -> Matrix | None:
         """Return K (rows, n p) for coefficients of the given shape; None stands for the identity."""
 
     @abstractmethod
@@ -70,7 +70,7 @@ class Proximable(Penalty):
 
     def value(self, C: npt.ArrayLike) -> float:
         C = np.asarray(C, dtype=float)
-        K = self.operator(C.shape)
+        K = self.linear_map(C.shape)
         v = C if K is None else np.asarray(K @ C.ravel())
         return self.norm(v.reshape(self.split_shape(C.shape)))
 
@@ -118,7 +118,7 @@ class Composed(Proximable):
     ----------
     penalty
         L1, Group with named groups, or Nuclear; it sees the vector D w.
-    map
+    operator
         D (rows, n p), dense or scipy sparse.
 
     Raises
@@ -134,23 +134,23 @@ class Composed(Proximable):
     """
 
     penalty: Proximable
-    map: Matrix = field(repr=False)
+    operator: Matrix = field(repr=False)
 
     def __post_init__(self) -> None:
         require(
             isinstance(self.penalty, Proximable),
             f"only L1, Group and Nuclear can be composed with a map, got {type(self.penalty).__name__}; "
-            "compose each part of a sum; for a ridge add the rows sqrt(weight) * map to a CoupledQuadratic",
+            "compose each part of a sum; for a ridge add the rows sqrt(weight) * operator to a CoupledQuadratic",
         )
-        object.__setattr__(self, "map", as_matrix("map", self.map))
+        object.__setattr__(self, "operator", as_matrix("operator", self.operator))
 
     @property
     def _inner(self) -> tuple[int]:
-        return (self.map.shape[0],)
+        return (self.operator.shape[0],)
 
-    def operator(self, shape: tuple[int, ...]) -> Matrix:
-        outer = self.penalty.operator(self._inner)
-        inner = fitting(self.map, shape)
+    def linear_map(self, shape: tuple[int, ...]) -> Matrix:
+        outer = self.penalty.linear_map(self._inner)
+        inner = fitting(self.operator, shape)
         return inner if outer is None else outer @ inner
 
     def split_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -171,7 +171,7 @@ class Composed(Proximable):
     def cvxpy_expression(self, C: Any) -> Any:
         import cvxpy as cp
 
-        return self.penalty.cvxpy_expression(self.map @ cp.vec(C, order="C"))
+        return self.penalty.cvxpy_expression(self.operator @ cp.vec(C, order="C"))
 
 
 @dataclass(frozen=True, eq=False)

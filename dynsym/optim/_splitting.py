@@ -80,7 +80,7 @@ def split(parts: Sequence[Proximable], datafit: Datafit) -> Splitting:
     """Stack the penalties and scale the splitting by the curvature of the datafit."""
     shape = datafit.shape
     covering = tuple(_covering(part, shape) for part in parts)
-    maps = [part.operator(shape) for part in covering]
+    maps = [part.linear_map(shape) for part in covering]
     matrices = [sparse.eye_array(datafit.size, format="csr") if K is None else K for K in maps]
     curvature = _curvature(datafit)
     metrics = []
