@@ -140,7 +140,7 @@ class Composed(Proximable):
         require(
             isinstance(self.penalty, Proximable),
             f"only L1, Group and Nuclear can be composed with a map, got {type(self.penalty).__name__}; "
-            "compose each part of a sum; for a ridge add the rows sqrt(weight) * operator to a CoupledQuadratic",
+            "compose each part of a sum; for a ridge add rows sqrt(weight) * operator to a CoupledQuadratic",
         )
         object.__setattr__(self, "operator", as_matrix("operator", self.operator))
 
