@@ -1,12 +1,13 @@
 """Triangular factors: all that later stages need to know of the rows [theta(x) | y], whatever their number.
 
-A factor R has R^T R = [T | Y]^T [T | Y] for the stacked rows; it comes from orthogonal transformations alone (tall-skinny
-QR: each chunk is factored, the triangles are stacked and factored again), so no digit is lost to forming the Gram matrix.
-Merging is exact: the factor of all the data is the factor of the stacked factors.
+A factor R has R^T R = [T | Y]^T [T | Y] for the stacked rows; it comes from orthogonal transformations alone
+(tall-skinny QR: each chunk is factored, the triangles are stacked and factored again), so no digit is lost to
+forming the Gram matrix. Merging is exact: the factor of all the data is the factor of the stacked factors.
 
 References
 ----------
-Demmel, Grigori, Hoemmen, Langou (2012), Communication-optimal parallel and sequential QR and LU factorizations.
+Demmel, Grigori, Hoemmen, Langou (2012), Communication-optimal parallel and sequential QR and LU
+factorizations.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Enforcement: B(xi, .) with the generator held, and grad h . f with the function held, are linear in the coefficients.
 
-Both constraints are imposed on random points of a box; once the points determine every function in the (finite-dimensional)
-image, the sampled null space is exact. Rows far outnumber unknowns and repeat each other: they are reduced by an
-orthogonal factorisation before they become a `LinearConstraint`.
+Both constraints are imposed on random points of a box; once the points determine every function in the
+(finite-dimensional) image, the sampled null space is exact. Rows far outnumber unknowns and repeat each
+other: they are reduced by an orthogonal factorisation before they become a `LinearConstraint`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from .optim import LinearConstraint
 from .sections import ScalarFunction
 from .spectral import row_space
 
-def equivariant_to(generators: Generators, dictionary: Dictionary, region: Region | None = None) -> LinearConstraint:
+
+def equivariant_to(
+    generators: Generators, dictionary: Dictionary, region: Region | None = None
+) -> LinearConstraint:
     """The constraint L_xi f = 0 for every given generator, on the coefficients C of f = C theta.
 
     Parameters
@@ -49,10 +52,14 @@ def equivariant_to(generators: Generators, dictionary: Dictionary, region: Regio
         f"the generators act on {generators.n_states} states, the dictionary has {dictionary.n_states}",
     )
     require(len(generators) > 0, "no generator was given; there is nothing to enforce")
-    require(generators.ramps() is None, "generators that depend on time (boosts) cannot be enforced on x' = f(x)")
+    require(
+        generators.ramps() is None, "generators that depend on time (boosts) cannot be enforced on x' = f(x)"
+    )
     where = generic_region(dictionary) if region is None else region
     rows = [
-        np.linalg.qr(equivariance_matrix(generators.combine(np.eye(len(generators))[:, [i]]), dictionary, where), "r")
+        np.linalg.qr(
+            equivariance_matrix(generators.combine(np.eye(len(generators))[:, [i]]), dictionary, where), "r"
+        )
         for i in range(len(generators))
     ]
     return LinearConstraint(row_space(np.vstack(rows)))

@@ -1,8 +1,8 @@
 """Candidate generators: families of vector fields xi_1..xi_q, each with an optional time part.
 
-A generator acts by x -> x + e (xi(x) + t eta(x)), t -> t + e (a + b t). The part b rescales time (Kepler's third law), the
-ramp eta moves states in proportion to time (Galilean boosts). Translations of time, a, are symmetries of every
-autonomous system and are not candidates.
+A generator acts by x -> x + e (xi(x) + t eta(x)), t -> t + e (a + b t). The part b rescales time (Kepler's
+third law), the ramp eta moves states in proportion to time (Galilean boosts). Translations of time, a, are
+symmetries of every autonomous system and are not candidates.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ class Generators:
     def __post_init__(self) -> None:
         a = frozen(self.coefficients)
         n, p = self.dictionary.n_states, self.dictionary.n_terms
-        require(a.ndim == 3 and a.shape[1:] == (n, p), f"coefficients must have shape (q, {n}, {p}), got {a.shape}")
+        require(
+            a.ndim == 3 and a.shape[1:] == (n, p),
+            f"coefficients must have shape (q, {n}, {p}), got {a.shape}",
+        )
         q = len(a)
         require(len(self.labels) == q, f"{q} generators but {len(self.labels)} labels")
         b = frozen(np.zeros(q) if self.time_scaling is None else self.time_scaling)
@@ -81,7 +84,9 @@ class Generators:
         """All coefficients of each generator in one row: [A | b | ramp], (q, 2 n p + 1)."""
         q = len(self)
         assert self.time_scaling is not None and self.ramp is not None
-        return np.hstack([self.coefficients.reshape(q, -1), self.time_scaling[:, None], self.ramp.reshape(q, -1)])
+        return np.hstack(
+            [self.coefficients.reshape(q, -1), self.time_scaling[:, None], self.ramp.reshape(q, -1)]
+        )
 
     def __len__(self) -> int:
         return len(self.coefficients)
@@ -102,7 +107,9 @@ class Generators:
     def combine(self, weights: npt.ArrayLike, labels: Sequence[str] | None = None) -> Generators:
         """Linear combinations: weights (q, r) -> r generators."""
         w = np.asarray(weights, dtype=float)
-        require(w.ndim == 2 and len(w) == len(self), f"weights must have shape ({len(self)}, r), got {w.shape}")
+        require(
+            w.ndim == 2 and len(w) == len(self), f"weights must have shape ({len(self)}, r), got {w.shape}"
+        )
         assert self.time_scaling is not None and self.ramp is not None
         a = np.einsum("qnp,qr->rnp", self.coefficients, w)
         ramp = np.einsum("qnp,qr->rnp", self.ramp, w)
@@ -121,7 +128,10 @@ class Generators:
         degree = self.dictionary.exponents.sum(axis=1)
         if self.coefficients[:, :, degree > 1].any():
             return None
-        matrix, offset = np.zeros((len(self), self.n_states, self.n_states)), np.zeros((len(self), self.n_states))
+        matrix, offset = (
+            np.zeros((len(self), self.n_states, self.n_states)),
+            np.zeros((len(self), self.n_states)),
+        )
         for k, row in enumerate(self.dictionary.exponents):
             if degree[k] == 0:
                 offset = offset + self.coefficients[:, :, k]
@@ -139,8 +149,14 @@ class Generators:
 
     def __add__(self, other: Generators) -> Generators:
         """Both families, written over the union of their dictionaries."""
-        require(self.names == other.names, f"generators over different states: {self.names} and {other.names}")
-        union = self.dictionary if self.dictionary.terms == other.dictionary.terms else self.dictionary + other.dictionary
+        require(
+            self.names == other.names, f"generators over different states: {self.names} and {other.names}"
+        )
+        union = (
+            self.dictionary
+            if self.dictionary.terms == other.dictionary.terms
+            else self.dictionary + other.dictionary
+        )
         first, second = self._over(union), other._over(union)
         return Generators(
             union,
@@ -178,7 +194,10 @@ def _derivation(
             if row.any():
                 text = text_of(terms, row, digits)
                 many = np.count_nonzero(row) > 1
-                pieces.append((f"{factor}({text})" if many or (factor and text[0] == "-") else factor + text) + f" d/d{name}")
+                pieces.append(
+                    (f"{factor}({text})" if many or (factor and text[0] == "-") else factor + text)
+                    + f" d/d{name}"
+                )
     if b:
         pieces.append(f"{text_of(('t',), [b], digits)} d/dt")
     return " + ".join(pieces).replace("+ -", "- ") or "0"
@@ -248,8 +267,8 @@ def rotations(
     n_states, names
         The states.
     vectors
-        Groups of d states each that turn together, such as ``[("x", "y", "z"), ("vx", "vy", "vz")]``; default one group
-        of all states.
+        Groups of d states each that turn together, such as ``[("x", "y", "z"), ("vx", "vy", "vz")]``; default
+        one group of all states.
 
     Raises
     ------
@@ -259,7 +278,9 @@ def rotations(
     own = _names(n_states, names)
     groups = [own] if vectors is None else [tuple(v) for v in vectors]
     sizes = sorted({len(g) for g in groups})
-    require(len(sizes) == 1 and sizes[0] >= 2, f"vectors must have one common length >= 2, got lengths {sizes}")
+    require(
+        len(sizes) == 1 and sizes[0] >= 2, f"vectors must have one common length >= 2, got lengths {sizes}"
+    )
     unknown = [s for g in groups for s in g if s not in own]
     require(not unknown, f"unknown states {', '.join(unknown)}; the states are: {', '.join(own)}")
     matrices, labels = [], []
@@ -283,9 +304,9 @@ def galilean(
 ) -> Generators:
     """Translations and rotations of space, and boosts q -> q + u t, v -> v + u, of one or several particles.
 
-    `positions` and `velocities` are paired; with k particles in d dimensions list particle by particle, and give d groups
-    by using names in the same order for each particle. Here one particle in d = len(positions) dimensions is meant; add
-    families for more.
+    `positions` and `velocities` are paired; with k particles in d dimensions list particle by particle, and
+    give d groups by using names in the same order for each particle. Here one particle in d = len(positions)
+    dimensions is meant; add families for more.
     """
     own = _names(n_states, names)
     q, v = tuple(positions), tuple(velocities)

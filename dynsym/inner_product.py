@@ -120,7 +120,9 @@ class Box(_ExactMoments):
 
     def __post_init__(self) -> None:
         low, high = as_floats("low", self.low, 1), as_floats("high", self.high, 1)
-        require(low.shape == high.shape, f"low and high must have the same length, got {low.shape}, {high.shape}")
+        require(
+            low.shape == high.shape, f"low and high must have the same length, got {low.shape}, {high.shape}"
+        )
         require(bool((high > low).all()), f"a box needs low < high in each state, got {low} and {high}")
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
@@ -172,7 +174,9 @@ class Gaussian(_ExactMoments):
 
     def __post_init__(self) -> None:
         mean, sd = as_floats("mean", self.mean, 1), as_floats("sd", self.sd, 1)
-        require(mean.shape == sd.shape, f"mean and sd must have the same length, got {mean.shape}, {sd.shape}")
+        require(
+            mean.shape == sd.shape, f"mean and sd must have the same length, got {mean.shape}, {sd.shape}"
+        )
         require(bool((sd > 0).all()), f"a Gaussian needs sd > 0 in each state, got {sd}")
         object.__setattr__(self, "mean", mean)
         object.__setattr__(self, "sd", sd)
@@ -203,8 +207,8 @@ class Gaussian(_ExactMoments):
 class Region:
     """The region a verdict speaks about: a measure, the scale of each state, and its description.
 
-    Norms of vector fields are taken in units of the states' scales, |f|^2 = integral of sum_i (f_i / scale_i)^2, so
-    that no verdict depends on the units in which a state was recorded.
+    Norms of vector fields are taken in units of the states' scales, |f|^2 = integral of sum_i (f_i /
+    scale_i)^2, so that no verdict depends on the units in which a state was recorded.
     """
 
     points: Array
@@ -229,9 +233,9 @@ _TUBE = 0.1  # half-width of the tube around each run, in standard deviations of
 def region_around(runs: Sequence[Trajectory], n_points: int = 600, seed: int = 0) -> Region:
     """A tube around the runs: samples moved by a tenth of their own run's spread in every state.
 
-    On the runs alone anything that vanishes on a few curves looks like a symmetry; the tube has full dimension, yet it
-    stays where the data are, and each run is widened in proportion to its own size, so that orbits of very different
-    extent do not blur into each other.
+    On the runs alone anything that vanishes on a few curves looks like a symmetry; the tube has full
+    dimension, yet it stays where the data are, and each run is widened in proportion to its own size, so that
+    orbits of very different extent do not blur into each other.
     """
     rng = np.random.default_rng(seed)
     complete = [run.x[np.isfinite(run.x).all(axis=1)] for run in runs]
@@ -260,8 +264,9 @@ def _same_sign(start: Array, moved: Array, every: Array) -> Array:
 def generic_region(dictionary: Dictionary, seed: int = 0) -> Region:
     """Random points with coordinates of size 0.5..1.5: generic, and away from r = 0.
 
-    Enough points to determine every function that a Lie derivative of the dictionary can be; then a null space sampled on
-    them is exact. Where a function needs positive states (a logarithm, a root) all coordinates are positive.
+    Enough points to determine every function that a Lie derivative of the dictionary can be; then a null
+    space sampled on them is exact. Where a function needs positive states (a logarithm, a root) all
+    coordinates are positive.
     """
     rng = np.random.default_rng(seed)
     shape = (4 * dictionary.n_terms + 20, dictionary.n_states)

@@ -4,16 +4,17 @@ For a vector field f and a generator xi with time scaling b,
 
     L_xi f = Df xi - Dxi f + b f,
 
-which vanishes iff x -> x + e xi, t -> t (1 + e b) maps solutions of x' = f(x) to solutions. For a generator with a ramp,
-xi + t eta, it has two orders in t: L_eta f = 0 and L_xi f - eta = 0. For a function h, L_f h = grad h . f.
+which vanishes iff x -> x + e xi, t -> t (1 + e b) maps solutions of x' = f(x) to solutions. For a generator
+with a ramp, xi + t eta, it has two orders in t: L_eta f = 0 and L_xi f - eta = 0. For a function h, L_f h =
+grad h . f.
 
-Everything else reads this operator with one slot filled: `symmetry_matrix` is B(., f), `equivariance_matrix` is
-B(xi, .), `conservation_matrix` is h -> L_f h.
+Everything else reads this operator with one slot filled: `symmetry_matrix` is B(., f), `equivariance_matrix`
+is B(xi, .), `conservation_matrix` is h -> L_f h.
 
 References
 ----------
-Otto, Zolman, Kutz, Brunton (2025), A Unified Framework to Enforce, Discover, and Promote Symmetry in Machine Learning,
-JMLR 26(248), sections 4 and 5.
+Otto, Zolman, Kutz, Brunton (2025), A Unified Framework to Enforce, Discover, and Promote Symmetry in Machine
+Learning, JMLR 26(248), sections 4 and 5.
 """
 
 from __future__ import annotations
@@ -108,7 +109,9 @@ def conservation_matrix(field: VectorField, dictionary: Dictionary, region: Regi
     return np.einsum("mpk,mk->mp", slope, field.evaluate(region.points)) * region.roots[:, None]
 
 
-def law_matrix(functions_dictionary: Dictionary, coefficients: Array, dictionary: Dictionary, region: Region) -> Array:
+def law_matrix(
+    functions_dictionary: Dictionary, coefficients: Array, dictionary: Dictionary, region: Region
+) -> Array:
     """f -> L_f h for one function h: (m, n p) acting on the coefficients of f, flattened by rows."""
     slope = np.einsum("mpk,p->mk", functions_dictionary.jacobian(region.points), coefficients)
     theta = dictionary.evaluate(region.points)

@@ -1,8 +1,8 @@
 """Promotion: the nuclear norm of B(., f) as a convex penalty on the coefficients of f.
 
-The rank of xi -> L_xi f is the number of candidate generators that f breaks; the nuclear norm is its convex envelope, so
-the penalty breaks as few symmetries as the data demand. It is the detector of a symmetry, not the last estimator: it also
-shrinks what it should keep (see `refit`).
+The rank of xi -> L_xi f is the number of candidate generators that f breaks; the nuclear norm is its convex
+envelope, so the penalty breaks as few symmetries as the data demand. It is the detector of a symmetry, not
+the last estimator: it also shrinks what it should keep (see `refit`).
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ def SymmetryBreaking(
 ) -> Nuclear:
     """weight * | [L_xi1 f ... L_xiq f] |_*, the nuclear norm of the Lie derivatives over the candidates.
 
-    Rows are (sample, component) on the region and are reduced to the span of all Lie derivatives by an orthogonal
-    factorisation, so the penalty costs the same for any number of points; columns are the candidates, each of unit norm.
+    Rows are (sample, component) on the region and are reduced to the span of all Lie derivatives by an
+    orthogonal factorisation, so the penalty costs the same for any number of points; columns are the
+    candidates, each of unit norm.
 
     Parameters
     ----------
@@ -38,8 +39,8 @@ def SymmetryBreaking(
     weight
         Not negative.
     region
-        Where the Lie derivatives are measured; default generic points of unit size. Pass `plain.region` of a first fit
-        when states differ in scale.
+        Where the Lie derivatives are measured; default generic points of unit size. Pass `plain.region` of a
+        first fit when states differ in scale.
 
     References
     ----------
@@ -70,7 +71,8 @@ def broken_blocks(generators: Generators, dictionary: Dictionary, region: Region
     q = len(generators)
     norms = np.linalg.norm(generators.vectors, axis=1)
     maps = [
-        equivariance_matrix(generators.combine(np.eye(q)[:, [i]] / norms[i]), dictionary, region) for i in range(q)
+        equivariance_matrix(generators.combine(np.eye(q)[:, [i]] / norms[i]), dictionary, region)
+        for i in range(q)
     ]
     basis = np.zeros((len(maps[0]), 0))
     for part in maps:

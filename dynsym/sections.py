@@ -20,7 +20,9 @@ def expression_of(dictionary: Dictionary, coefficients: Array) -> sp.Expr:
 
 
 def _number(value: float) -> sp.Expr:
-    return sp.Integer(int(value)) if float(value).is_integer() and abs(value) < 1e9 else sp.Float(float(value))
+    return (
+        sp.Integer(int(value)) if float(value).is_integer() and abs(value) < 1e9 else sp.Float(float(value))
+    )
 
 
 def text_of(terms: Sequence[str], coefficients: npt.ArrayLike, digits: int = 6) -> str:

@@ -49,8 +49,8 @@ class Spectrum:
 def relative_spectrum(operator: Array, gram: Array, metric: str) -> Spectrum:
     """Singular values of L relative to the norm |v|_N^2 = v^T gram v.
 
-    The values come from an SVD of L N^+, never from the eigenvalues of L^T L, so that zeros appear near 1e-16 and
-    not near 1e-8. Directions that the norm does not see (zero functions) are left out.
+    The values come from an SVD of L N^+, never from the eigenvalues of L^T L, so that zeros appear near 1e-16
+    and not near 1e-8. Directions that the norm does not see (zero functions) are left out.
 
     Parameters
     ----------

@@ -139,7 +139,9 @@ class VectorField:
 
         return run
 
-    def simulate(self, x0: npt.ArrayLike, t: npt.ArrayLike, integrator: Integrator | None = None) -> Trajectory:
+    def simulate(
+        self, x0: npt.ArrayLike, t: npt.ArrayLike, integrator: Integrator | None = None
+    ) -> Trajectory:
         """The solution of x' = f(x), x(t_0) = x0, at the times t.
 
         Parameters

@@ -13,6 +13,8 @@ import sympy as sp
 
 from .._checks import Array, require, states_matrix, unique_names
 
+MAX_TERMS = 50_000
+
 
 def default_names(n_states: int) -> tuple[str, ...]:
     """Names x1..xn for states that were given none."""
@@ -48,7 +50,7 @@ class Dictionary(ABC):
     @property
     def n_terms(self) -> int:
         """Number of functions p."""
-        return len(self.terms)
+        return len(self.symbolic())
 
     @cached_property
     def terms(self) -> tuple[str, ...]:
@@ -102,6 +104,16 @@ class Dictionary(ABC):
     def __len__(self) -> int:
         return self.n_terms
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both have the same formulas in the same order over the same states."""
+        if self is other or not isinstance(other, Dictionary):
+            return self is other
+        formulas = self.has_formulas and other.has_formulas
+        return formulas and self.names == other.names and self.symbolic() == other.symbolic()
+
+    def __hash__(self) -> int:
+        return hash(self.names)
+
     def __add__(self, other: Dictionary) -> Dictionary:
         """Both lists of functions, each function once."""
         return Sum.of((self, other))
@@ -133,7 +145,7 @@ def _same_states(parts: Sequence[Dictionary]) -> tuple[str, ...]:
     return first
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Sum(Dictionary):
     """The functions of several dictionaries side by side, without repetitions."""
 
@@ -145,12 +157,22 @@ class Sum(Dictionary):
     def of(cls, parts: Sequence[Dictionary]) -> Sum:
         """Concatenate, flattening nested sums."""
         names = _same_states(parts)
-        every = [expression for part in parts for expression in part.symbolic()]
-        return cls(tuple(parts), _first_places(every), names)
+        flat = [inner for part in parts for inner in (part.parts if isinstance(part, Sum) else (part,))]
+        every = [expression for part in flat for expression in part.symbolic()]
+        return cls(tuple(flat), _first_places(every), names)
 
-    def symbolic(self) -> tuple[sp.Expr, ...]:
+    @cached_property
+    def terms(self) -> tuple[str, ...]:
+        every = [term for part in self.parts for term in part.terms]
+        return tuple(every[i] for i in self.kept)
+
+    @cached_property
+    def _formulas(self) -> tuple[sp.Expr, ...]:
         every = [expression for part in self.parts for expression in part.symbolic()]
         return tuple(every[i] for i in self.kept)
+
+    def symbolic(self) -> tuple[sp.Expr, ...]:
+        return self._formulas
 
     @property
     def has_formulas(self) -> bool:
@@ -166,7 +188,7 @@ class Sum(Dictionary):
         return np.concatenate([part._jacobian(x) for part in self.parts], axis=1)[:, self.kept]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Product(Dictionary):
     """All products theta_i eta_j, without repetitions; D(theta eta) = eta D theta + theta D eta."""
 
@@ -179,11 +201,21 @@ class Product(Dictionary):
     def of(cls, left: Dictionary, right: Dictionary) -> Product:
         """Multiply two dictionaries over the same states."""
         names = _same_states((left, right))
+        count = left.n_terms * right.n_terms
+        require(
+            count <= MAX_TERMS,
+            f"the product of {left.n_terms} and {right.n_terms} functions has {count} terms, more than {MAX_TERMS}; "
+            "lower a degree or name fewer states",
+        )
         return cls(left, right, _first_places(_pairs(left, right)), names)
 
-    def symbolic(self) -> tuple[sp.Expr, ...]:
+    @cached_property
+    def _formulas(self) -> tuple[sp.Expr, ...]:
         every = _pairs(self.left, self.right)
         return tuple(every[i] for i in self.kept)
+
+    def symbolic(self) -> tuple[sp.Expr, ...]:
+        return self._formulas
 
     @property
     def has_formulas(self) -> bool:
@@ -204,7 +236,8 @@ class Product(Dictionary):
 
 
 def _pairs(left: Dictionary, right: Dictionary) -> list[sp.Expr]:
-    return [sp.powsimp(a * b) for a in left.symbolic() for b in right.symbolic()]
+    others = right.symbolic()
+    return [a * b for a in left.symbolic() for b in others]
 
 
 def translation(old: Sequence[str], new: Sequence[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import sympy as sp
-from lark import Lark, Token, Transformer, UnexpectedInput, v_args
+from lark import Lark, Token, Transformer, UnexpectedInput, UnexpectedToken, v_args
 from lark.exceptions import VisitError
 
 from .._checks import DataError, require
@@ -27,12 +27,14 @@ powers: power_item ("," power_item)*
 power_item: SIGNED_INT [".." SIGNED_INT]
 
 ?start_expression: expression
-?expression: term | expression "+" term -> add | expression "-" term -> subtract
-?term: unary | term "*" unary -> multiply | term "/" unary -> divide
+?expression: term (SIGN term)+ -> add | term
+?term: unary (TIMES unary)+ -> multiply | unary
 ?unary: "-" unary -> negative | "+" unary | power
 ?power: atom | atom ("^" | "**") unary -> raise_to
 ?atom: NUMBER -> number | NAME "(" expression ")" -> call | NAME -> state | "(" expression ")"
 
+SIGN: "+" | "-"
+TIMES: "*" | "/"
 NAME: /[^\W\d]\w*/
 SIGNED_INT: /[+-]?\d+/
 %import common.INT
@@ -59,17 +61,20 @@ FUNCTIONS: dict[str, Callable[[sp.Expr], sp.Expr]] = {
 }
 _LONGEST_TEXT = 20_000
 _LARGEST_POWER = 64
-_LARGEST_NUMBER = 10**60
+_LARGEST_NUMBER = 10**308  # numerators and denominators: what floating point can hold
+_LONGEST_NUMBER = 400  # digits; Python itself refuses to read integers of some thousand digits
 
 
 @cache
 def _parser(start: str) -> Lark:
-    return Lark(_GRAMMAR, start=start, parser="earley", maybe_placeholders=True)
+    return Lark(_GRAMMAR, start=start, parser="lalr", maybe_placeholders=True)
 
 
 def tree_of(text: str, start: str) -> Any:
     """Parse `text`, or say where it stops making sense."""
-    require(isinstance(text, str) and bool(text.strip()), f"an expression must be non-empty text, got {text!r}")
+    require(
+        isinstance(text, str) and bool(text.strip()), f"an expression must be non-empty text, got {text!r}"
+    )
     require(
         len(text) <= _LONGEST_TEXT,
         f"the expression has {len(text)} characters, more than {_LONGEST_TEXT}; split it into several dictionaries",
@@ -77,9 +82,9 @@ def tree_of(text: str, start: str) -> Any:
     try:
         return _parser(start).parse(text)
     except UnexpectedInput as error:
-        where = getattr(error, "column", -1)
-        place = f"at character {where}" if where and where > 0 else "at its end"
-        context = error.get_context(text, 20).rstrip() if where and where > 0 else text
+        where = -1 if isinstance(error, UnexpectedToken) and error.token.type == "$END" else error.column
+        place = f"at character {where}" if where > 0 else "at its end"
+        context = error.get_context(text, 20).rstrip() if where > 0 else text
         raise DataError(f"cannot read {text!r} {place}:\n{context}\n{_HELP[start]}") from None
 
 
@@ -98,9 +103,14 @@ class ExpressionBuilder(Transformer):  # type: ignore[type-arg]
         self._states = dict(zip(names, symbols_for(names)))
 
     def number(self, token: Token) -> sp.Expr:
-        exponent = str(token).lower().partition("e")[2]
-        require(not exponent or abs(int(exponent)) <= 308, f"the number {token} is out of range")
-        return sp.Rational(str(token))
+        text = str(token)
+        exponent = text.lower().partition("e")[2]
+        short = len(text) <= _LONGEST_NUMBER
+        require(
+            short and (not exponent or abs(int(exponent)) <= 308),
+            f"the number {text if short else text[:20] + '...'} is out of range; sizes up to 1e308 can be used",
+        )
+        return _bounded(sp.Rational(text))
 
     def state(self, token: Token) -> sp.Expr:
         name = str(token)
@@ -112,20 +122,19 @@ class ExpressionBuilder(Transformer):  # type: ignore[type-arg]
     def call(self, token: Token, argument: sp.Expr) -> sp.Expr:
         name = str(token)
         require(name in FUNCTIONS, f"unknown function {name!r}; known are: {', '.join(FUNCTIONS)}")
-        return FUNCTIONS[name](argument)
+        return _bounded(FUNCTIONS[name](argument))
 
-    def add(self, a: sp.Expr, b: sp.Expr) -> sp.Expr:
-        return _bounded(a + b)
+    def add(self, *parts: Any) -> sp.Expr:
+        first, rest = parts[0], zip(parts[1::2], parts[2::2])
+        return _bounded(sp.Add(first, *(term if sign == "+" else -term for sign, term in rest)))
 
-    def subtract(self, a: sp.Expr, b: sp.Expr) -> sp.Expr:
-        return _bounded(a - b)
-
-    def multiply(self, a: sp.Expr, b: sp.Expr) -> sp.Expr:
-        return _bounded(a * b)
-
-    def divide(self, a: sp.Expr, b: sp.Expr) -> sp.Expr:
-        require(b != 0, f"division by zero in the expression: {a}/0")
-        return _bounded(a / b)
+    def multiply(self, *parts: Any) -> sp.Expr:
+        first, rest = parts[0], list(zip(parts[1::2], parts[2::2]))
+        require(
+            all(factor != 0 for sign, factor in rest if sign == "/"),
+            "division by zero in the expression: a divisor is exactly 0",
+        )
+        return _bounded(sp.Mul(first, *(factor if sign == "*" else 1 / factor for sign, factor in rest)))
 
     def negative(self, a: sp.Expr) -> sp.Expr:
         return -a
@@ -140,20 +149,31 @@ class ExpressionBuilder(Transformer):  # type: ignore[type-arg]
 
 
 def _bounded(value: sp.Expr) -> sp.Expr:
-    if value.is_Rational:
-        require(
-            abs(value.p) <= _LARGEST_NUMBER and value.q <= _LARGEST_NUMBER,
-            "a number in the expression is too large; write it in floating point",
-        )
+    """Refuse what is not a finite real function, and numbers that floating point cannot hold."""
+    require(
+        not value.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I),
+        f"a part of the expression is {value}, which is not a finite real function; check its logarithms and roots",
+    )
+    require(
+        all(
+            abs(number.p) <= _LARGEST_NUMBER and number.q <= _LARGEST_NUMBER
+            for number in value.atoms(sp.Rational)
+        ),
+        "a number in the expression becomes larger or smaller than floating point can hold (1e308); rescale the states",
+    )
     return value
 
 
 def build(builder: Transformer, tree: Any) -> Any:  # type: ignore[type-arg]
-    """Run a transformer and let its own errors through unwrapped."""
+    """Run a transformer and let its own errors through unwrapped; refuse bottomless nesting."""
     try:
         return builder.transform(tree)
     except VisitError as error:
         raise error.orig_exc from None
+    except RecursionError:
+        raise DataError(
+            "the expression is nested too deeply to be read; write it with fewer brackets"
+        ) from None
 
 
 def parse_expression(text: str, names: Sequence[str]) -> sp.Expr:

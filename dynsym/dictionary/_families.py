@@ -12,13 +12,16 @@ from .._checks import Array, DataError, require, unique_names
 from ._base import Dictionary, symbols_for, translation
 
 
+_MAX_ORDER = 1000
+
+
 def _positions(names: tuple[str, ...], chosen: Sequence[str]) -> tuple[int, ...]:
     unknown = [name for name in chosen if name not in names]
     require(not unknown, f"unknown states {', '.join(unknown)}; the states are: {', '.join(names)}")
     return tuple(names.index(name) for name in chosen)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Fourier(Dictionary):
     """sin(j x_k), cos(j x_k) for j = 1..order and each chosen state.
 
@@ -45,6 +48,10 @@ class Fourier(Dictionary):
     def __post_init__(self) -> None:
         names = unique_names("state", self.names)
         require(self.order >= 1, f"fourier needs at least one harmonic, got order = {self.order}")
+        require(
+            self.order <= _MAX_ORDER,
+            f"fourier takes at most {_MAX_ORDER} harmonics, got order = {self.order}",
+        )
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "within", tuple(self.within) or names)
         _positions(names, self.within)
@@ -76,7 +83,7 @@ class Fourier(Dictionary):
         return out
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Radial(Dictionary):
     """r^k with r = sqrt(sum of the chosen states squared), for each exponent k.
 

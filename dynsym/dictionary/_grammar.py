@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from operator import add, mul
+from operator import mul
 
 import sympy as sp
 from lark import Token, v_args
 
 from .._checks import require
-from ._base import Dictionary
+from ._base import Dictionary, Sum
 from ._expressions import ExpressionBuilder, build, tree_of
 from ._families import Fourier, Radial
 from ._monomials import Monomials
 from ._terms import Terms
 
 _MAX_EXPONENTS = 64
+_LARGEST_EXPONENT = 64
 
 
 @v_args(inline=True)
@@ -26,7 +27,7 @@ class _DictionaryBuilder(ExpressionBuilder):
         self._names = tuple(names)
 
     def sum(self, *parts: Dictionary) -> Dictionary:
-        return reduce(add, parts)
+        return Sum.of(parts)
 
     def product(self, *parts: Dictionary) -> Dictionary:
         return reduce(mul, parts)
@@ -35,25 +36,40 @@ class _DictionaryBuilder(ExpressionBuilder):
         return tuple(str(token) for token in tokens)
 
     def power_item(self, low: Token, high: Token | None) -> tuple[int, ...]:
-        first, last = int(low), int(low if high is None else high)
+        first, last = _integer(low), _integer(low if high is None else high)
         require(first <= last, f"a range of exponents must ascend, got {first}..{last}")
-        require(last - first < _MAX_EXPONENTS, f"the range {first}..{last} has more than {_MAX_EXPONENTS} exponents")
+        require(
+            max(-first, last) <= _LARGEST_EXPONENT,
+            f"a radial exponent must be at most {_LARGEST_EXPONENT} in size, got {low if high is None else f'{low}..{high}'}",
+        )
+        require(
+            last - first < _MAX_EXPONENTS,
+            f"the range {first}..{last} has more than {_MAX_EXPONENTS} exponents",
+        )
         return tuple(k for k in range(first, last + 1) if k != 0 or high is None)
 
     def powers(self, *items: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(k for item in items for k in item)
 
     def poly(self, degree: Token, within: tuple[str, ...] | None) -> Dictionary:
-        return Monomials(len(self._names), int(degree), names=self._names, within=within)
+        return Monomials(len(self._names), _integer(degree), names=self._names, within=within)
 
     def fourier(self, order: Token, within: tuple[str, ...] | None) -> Dictionary:
-        return Fourier(self._names, int(order), within or ())
+        return Fourier(self._names, _integer(order), within or ())
 
     def radial(self, within: tuple[str, ...], exponents: tuple[int, ...]) -> Dictionary:
         return Radial(self._names, within, exponents)
 
     def terms(self, *expressions: sp.Expr) -> Dictionary:
         return Terms(expressions, self._names)
+
+
+def _integer(token: Token) -> int:
+    require(
+        len(token) <= 9,
+        f"the number {token[:20]}... is out of range; degrees, orders and exponents are small",
+    )
+    return int(token)
 
 
 def parse_dictionary(text: str, names: Sequence[str]) -> Dictionary:

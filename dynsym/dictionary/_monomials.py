@@ -12,12 +12,10 @@ import numpy.typing as npt
 import sympy as sp
 
 from .._checks import Array, require
-from ._base import Dictionary, checked_names, symbols_for, translation
-
-_MAX_TERMS = 50_000
+from ._base import MAX_TERMS, Dictionary, checked_names, symbols_for, translation
 
 
-@dataclass(frozen=True, repr=False, init=False)
+@dataclass(frozen=True, repr=False, init=False, eq=False)
 class Monomials(Dictionary):
     """All monomials x^a with |a| <= degree, in graded order (the order of PySINDy's PolynomialLibrary).
 
@@ -64,8 +62,8 @@ class Monomials(Dictionary):
         active = [_index(own, name) for name in (own if within is None else within)]
         count = comb(len(active) + degree, degree)
         require(
-            count <= _MAX_TERMS,
-            f"degree {degree} in {len(active)} states gives {count} monomials, more than {_MAX_TERMS}; "
+            count <= MAX_TERMS,
+            f"degree {degree} in {len(active)} states gives {count} monomials, more than {MAX_TERMS}; "
             "lower the degree or name fewer states",
         )
         rows = [
@@ -80,9 +78,13 @@ class Monomials(Dictionary):
         object.__setattr__(self, "exponents", exponents)
         object.__setattr__(self, "_plan", _build_plan(exponents))
 
+    @property
+    def n_terms(self) -> int:
+        return len(self.exponents)
+
     def symbolic(self) -> tuple[sp.Expr, ...]:
         x = symbols_for(self.names)
-        return tuple(sp.Mul(*(s**int(e) for s, e in zip(x, row) if e)) for row in self.exponents)
+        return tuple(sp.Mul(*(s ** int(e) for s, e in zip(x, row) if e)) for row in self.exponents)
 
     def renamed(self, names: Sequence[str]) -> Monomials:
         new = translation(self.names, names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +30,8 @@ class PySINDyDictionary(Dictionary):
     Raises
     ------
     DataError
-        If the functions are not analytic NumPy code (`abs`, comparisons, casts to real): the complex step is then
-        wrong without any sign of it, so it is compared with central differences once and refused.
+        If the functions are not analytic NumPy code (`abs`, comparisons, casts to real): the complex step is
+        then wrong without any sign of it, so it is compared with central differences once and refused.
 
     Examples
     --------
@@ -47,9 +48,8 @@ class PySINDyDictionary(Dictionary):
         own = unique_names("state", names)
         probe = 1.0 + np.random.default_rng(0).random((7, len(own)))
         if not hasattr(library, "n_features_in_"):
-            from sklearn.base import clone
-
-            library = clone(library).fit(probe)
+            # Not sklearn's clone: it fails on CustomLibrary, which does not keep its arguments.
+            library = deepcopy(library).fit(probe)
         require(
             library.n_features_in_ == len(own),
             f"the library was fitted on {library.n_features_in_} states but {len(own)} names were given",
@@ -65,7 +65,7 @@ class PySINDyDictionary(Dictionary):
 
     def symbolic(self) -> tuple[sp.Expr, ...]:
         x = symbols_for(self.names)
-        return tuple(sp.Function(f"f{j}")(*x) for j in range(len(self.labels)))
+        return tuple(sp.Function(label)(*x) for label in self.labels)
 
     @property
     def has_formulas(self) -> bool:

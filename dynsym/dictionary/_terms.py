@@ -15,7 +15,7 @@ from ._base import Dictionary, symbols_for, translation
 from ._expressions import parse_expression
 
 
-@dataclass(frozen=True, repr=False, init=False)
+@dataclass(frozen=True, repr=False, init=False, eq=False)
 class Terms(Dictionary):
     """The listed functions theta_j(x), given as text or SymPy expressions in the state names.
 
@@ -46,7 +46,9 @@ class Terms(Dictionary):
     def __init__(self, expressions: Sequence[str | sp.Expr], names: Sequence[str]) -> None:
         own = unique_names("state", names)
         require(len(expressions) > 0, "terms needs at least one expression, got none")
-        parsed = [parse_expression(e, own) if isinstance(e, str) else _with_our_symbols(e, own) for e in expressions]
+        parsed = [
+            parse_expression(e, own) if isinstance(e, str) else _with_our_symbols(e, own) for e in expressions
+        ]
         object.__setattr__(self, "names", own)
         object.__setattr__(self, "expressions", tuple(dict.fromkeys(parsed)))
 
@@ -63,8 +65,8 @@ class Terms(Dictionary):
         x = symbols_for(self.names)
         slopes = [sp.diff(e, s) for e in self.expressions for s in x]
         return (
-            sp.lambdify(x, list(self.expressions), modules="numpy", cse=True),
-            sp.lambdify(x, slopes, modules="numpy", cse=True),
+            sp.lambdify(x, [_in_floats(e) for e in self.expressions], modules="numpy", cse=True),
+            sp.lambdify(x, [_in_floats(e) for e in slopes], modules="numpy", cse=True),
         )
 
     def _run(self, which: int, x: Array) -> Array:
@@ -72,7 +74,8 @@ class Terms(Dictionary):
             columns = self._compiled[which](*np.ascontiguousarray(x.T))
         out = np.empty((len(x), len(columns)))
         for k, column in enumerate(columns):
-            out[:, k] = column
+            # A root or a logarithm of a negative number comes out complex; it has no real value.
+            out[:, k] = np.where(np.imag(column) == 0, np.real(column), np.nan)
         return out
 
     def _values(self, x: Array) -> Array:
@@ -87,6 +90,12 @@ class Terms(Dictionary):
 
     def _jacobian(self, x: Array) -> Array:
         return self._run(1, x).reshape(len(x), self.n_terms, self.n_states)
+
+
+def _in_floats(expression: sp.Expr) -> sp.Expr:
+    """Integers that no NumPy integer can hold, as floats."""
+    large = {number: sp.Float(number, 17) for number in expression.atoms(sp.Integer) if abs(number) > 2**53}
+    return expression.xreplace(large)
 
 
 def _with_our_symbols(expression: sp.Expr, names: tuple[str, ...]) -> sp.Expr:

@@ -24,8 +24,8 @@ class Rows:
     theta, target
         (k, p) and (k, n).
     leak
-        (p, p) expected Gram matrix of the noise in theta; directions of theta that do not stand out above it carry no
-        information.
+        (p, p) expected Gram matrix of the noise in theta; directions of theta that do not stand out above it
+        carry no information.
     """
 
     theta: Array
@@ -101,8 +101,8 @@ class LocalPolynomial(RowMethod):
 
     References
     ----------
-    Savitzky and Golay (1964), Smoothing and differentiation of data by simplified least squares procedures; here with
-    exact weights on uneven grids.
+    Savitzky and Golay (1964), Smoothing and differentiation of data by simplified least squares procedures;
+    here with exact weights on uneven grids.
     """
 
     half_width: int = 4
@@ -137,8 +137,8 @@ _LONGEST = 1200  # samples whitened together; longer runs are cut, since the whi
 class WeakForm(RowMethod):
     """Weak form: - int phi' x dt = int phi theta(x) dt C^T for test functions phi, so noise is never differentiated.
 
-    The noise in the left-hand sides of overlapping test functions has covariance sd^2 Phi' W^2 Phi'^T, which is known:
-    rows are whitened by its Cholesky factor.
+    The noise in the left-hand sides of overlapping test functions has covariance sd^2 Phi' W^2 Phi'^T, which
+    is known: rows are whitened by its Cholesky factor.
 
     Parameters
     ----------
@@ -147,8 +147,8 @@ class WeakForm(RowMethod):
 
     References
     ----------
-    Messenger and Bortz (2021), Weak SINDy: Galerkin-based data-driven model selection, MMS 19; Bortz, Messenger, Dukic
-    (2023), Direct estimation of parameters in ODE models using WENDy, for the whitening.
+    Messenger and Bortz (2021), Weak SINDy: Galerkin-based data-driven model selection, MMS 19; Bortz,
+    Messenger, Dukic (2023), Direct estimation of parameters in ODE models using WENDy, for the whitening.
     """
 
     half_width: float
@@ -168,7 +168,11 @@ class WeakForm(RowMethod):
         theta = dictionary.evaluate(run.x)
         pieces = max(1, -(-len(run.x) // _LONGEST))
         edges = np.linspace(0, len(run.x), pieces + 1).astype(int)
-        parts = [self._piece(run, theta, slice(a, b)) for a, b in zip(edges[:-1], edges[1:]) if b - a >= self.shortest]
+        parts = [
+            self._piece(run, theta, slice(a, b))
+            for a, b in zip(edges[:-1], edges[1:])
+            if b - a >= self.shortest
+        ]
         leaks = [_leak(dictionary, run.x[s], noise, w) for s, _, _, w in parts]
         return Rows(
             np.concatenate([rows for _, rows, _, _ in parts]),
@@ -180,8 +184,8 @@ class WeakForm(RowMethod):
         t, x = run.t[part], run.x[part]
         phi, slope = test_functions(t, self.half_width)
         w = quadrature_weights(t)
-        # int phi dx = - int phi' x; the mean of x is taken out first, since the quadrature of phi' is zero only to
-        # its own accuracy.
+        # int phi dx = - int phi' x; the mean of x is taken out first, since the quadrature of phi' is zero
+        # only to its own accuracy.
         left, right = -(slope * w) @ (x - x.mean(axis=0)), (phi * w) @ theta[part]
         spread = (slope * w) @ (slope * w).T
         # A jitter at the level of rounding keeps the factor defined for strongly overlapping functions.
@@ -198,7 +202,9 @@ def test_functions(t: Array, half_width: float) -> tuple[Array, Array]:
     half = min(half_width, length / 2 * (1 - 1e-12))
     count = max(2, int(_OVERLAP * (length - 2 * half) / half) + 1)
     count = min(count, max(2, len(t) // 2))
-    centres = np.linspace(t[0] + half, t[-1] - half, count) if length > 2.02 * half else np.array([t[0] + half])
+    centres = (
+        np.linspace(t[0] + half, t[-1] - half, count) if length > 2.02 * half else np.array([t[0] + half])
+    )
     s = (t[None, :] - centres[:, None]) / half
     inside = np.maximum(1 - s**2, 0.0)
     phi = inside**_BUMP_POWER
@@ -209,8 +215,8 @@ def test_functions(t: Array, half_width: float) -> tuple[Array, Array]:
 def time_scale(runs: Sequence[Trajectory], noise: Array) -> float:
     """The shortest over states of sd(x) / rms(dx/dt): how fast the states turn, in units of t.
 
-    Slopes are differences over 1, 2, 4, ... samples, the first span over which the noise makes up less than half of them,
-    and the noise is subtracted from their mean square.
+    Slopes are differences over 1, 2, 4, ... samples, the first span over which the noise makes up less than
+    half of them, and the noise is subtracted from their mean square.
     """
     sd = np.concatenate([run.x for run in runs]).std(axis=0)
     scale = np.full(len(sd), np.inf)
@@ -224,7 +230,9 @@ def time_scale(runs: Sequence[Trajectory], noise: Array) -> float:
         ready = np.isinf(scale) & (square > 2 * false) & (square > 0)
         scale[ready] = sd[ready] / np.sqrt((square - false)[ready])
     moving = np.isfinite(scale) & (scale > 0)
-    return float(scale[moving].min()) if moving.any() else float(np.median([run.duration for run in runs]) / 4)
+    return (
+        float(scale[moving].min()) if moving.any() else float(np.median([run.duration for run in runs]) / 4)
+    )
 
 
 def choose_rows(runs: Sequence[Trajectory], noise: Array) -> RowMethod:

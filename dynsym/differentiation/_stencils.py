@@ -12,7 +12,9 @@ _EVEN = 1e-9  # relative spread of the steps below which a grid counts as even
 def is_even(t: Array) -> bool:
     """Whether all steps agree to rounding."""
     step = np.diff(t)
-    return len(step) == 0 or bool(np.ptp(step) <= _EVEN * max(abs(t[0]), abs(t[-1]), step.max()) + _EVEN * step.max())
+    return len(step) == 0 or bool(
+        np.ptp(step) <= _EVEN * max(abs(t[0]), abs(t[-1]), step.max()) + _EVEN * step.max()
+    )
 
 
 def derivative_stencils(t: Array, half_width: int, degree: int) -> Array:
@@ -67,8 +69,8 @@ def apply_stencils(weights: Array, g: Array) -> Array:
 def quadrature_weights(t: Array) -> Array:
     """Weights of the integral over [t_0, t_end] of a sampled function.
 
-    The trapezoidal rule on even grids (of the highest order for integrands that vanish smoothly at both ends, as those of
-    the weak form do), else the integral of the local cubic through four neighbouring samples.
+    The trapezoidal rule on even grids (of the highest order for integrands that vanish smoothly at both ends,
+    as those of the weak form do), else the integral of the local cubic through four neighbouring samples.
     """
     if is_even(t) or len(t) < 4:
         step = np.diff(t)

@@ -49,7 +49,9 @@ def prepare(data: Any, rows: RowMethod | None = None) -> Prepared:
 def _noise(runs: Sequence[Trajectory]) -> Array:
     given = [run.sd for run in runs]
     if all(sd is not None for sd in given):
-        return frozen(np.sqrt(np.mean([np.broadcast_to(sd, (runs[0].n_states,)) ** 2 for sd in given], axis=0)))
+        return frozen(
+            np.sqrt(np.mean([np.broadcast_to(sd, (runs[0].n_states,)) ** 2 for sd in given], axis=0))
+        )
     if all(run.dxdt is not None for run in runs):
         return frozen(np.zeros(runs[0].n_states))
     # Too few samples to tell noise from motion give NaN: then the residuals alone have to speak.
@@ -73,7 +75,8 @@ def fit(
     dictionary
         The p functions theta_j; one with default names takes the names of the data.
     penalty
-        `STLSQ`, `L1`, `Group`, `Nuclear`, `SymmetryBreaking`, sums of penalties, `Stepwise`, or None for least squares.
+        `STLSQ`, `L1`, `Group`, `Nuclear`, `SymmetryBreaking`, sums of penalties, `Stepwise`, or None for
+        least squares.
     constraints
         From `equivariant_to`, `conserving`, or any `LinearConstraint`.
     rows
@@ -89,7 +92,8 @@ def fit(
     Raises
     ------
     DataError
-        If the data cannot be used, the states do not match the dictionary, or constraints contradict each other.
+        If the data cannot be used, the states do not match the dictionary, or constraints contradict each
+        other.
     ConvergenceError
         If the solver does not meet its stopping rule.
 

@@ -53,7 +53,9 @@ class Information:
             columns = self.total.theta[:, support]
             size = np.linalg.norm(columns, axis=0)
             size = np.where(size > 0, size, 1.0)
-            out[support] = np.linalg.lstsq(columns / size, self.total.target[:, equation], rcond=_RANK)[0] / size
+            out[support] = (
+                np.linalg.lstsq(columns / size, self.total.target[:, equation], rcond=_RANK)[0] / size
+            )
         return out
 
     def residual_variance(self, equation: int, coefficients: Array) -> float:
@@ -65,9 +67,9 @@ class Information:
     def covariance(self, equation: int, coefficients: Array, support: Array) -> Array:
         """Covariance (k, k) of the coefficients of one equation on its support.
 
-        Least-squares covariance s^2 (R^T R)^-1, times the design effect: the largest factor by which the scores of whole
-        blocks of time vary more than independent residuals would, so that residuals that hang together in time, or a
-        model that is slightly wrong, widen the errors.
+        Least-squares covariance s^2 (R^T R)^-1, times the design effect: the largest factor by which the
+        scores of whole blocks of time vary more than independent residuals would, so that residuals that hang
+        together in time, or a model that is slightly wrong, widen the errors.
         """
         columns = self.total.theta[:, support]
         inverse = _inverse_gram(columns)
@@ -95,8 +97,9 @@ class Information:
     def hidden_directions(self, limit: float = 4.0) -> tuple[Array, Array]:
         """How well the data see each direction of theta: (signal to leak ratio, directions (p, p) as columns).
 
-        Singular directions of the equilibrated factor; the ratio is |R v| over the noise that leaks into theta v (or over
-        rounding). A ratio below `limit` means that the data cannot tell whether theta v is in the model.
+        Singular directions of the equilibrated factor; the ratio is |R v| over the noise that leaks into
+        theta v (or over rounding). A ratio below `limit` means that the data cannot tell whether theta v is
+        in the model.
         """
         del limit
         size = np.linalg.norm(self.total.theta, axis=0)
@@ -123,11 +126,13 @@ def _inverse_gram(columns: Array) -> Array:
     return scaled @ scaled.T
 
 
-def extension(information: Information, equation: int, support: Array, direction: Array) -> tuple[float, float]:
+def extension(
+    information: Information, equation: int, support: Array, direction: Array
+) -> tuple[float, float]:
     """Estimate and scale of the coefficient of one more function theta @ direction beside the support.
 
-    Returns the least-squares coefficient c of the added column and 1 / |its part orthogonal to the support|, which times
-    the residual sd is its standard error (inf where the data do not see it).
+    Returns the least-squares coefficient c of the added column and 1 / |its part orthogonal to the support|,
+    which times the residual sd is its standard error (inf where the data do not see it).
     """
     base = information.total.theta[:, support]
     added = information.total.theta @ direction

@@ -109,7 +109,9 @@ class Model:
     def explained(self) -> Array:
         """(n,) share of the mean square of each equation's rows that the model explains."""
         total = np.sum(self.information.total.target**2, axis=0)
-        left = np.sum((self.information.total.target - self.information.total.theta @ self.coefficients.T) ** 2, axis=0)
+        left = np.sum(
+            (self.information.total.target - self.information.total.theta @ self.coefficients.T) ** 2, axis=0
+        )
         return np.where(total > 0, 1 - left / np.where(total > 0, total, 1.0), 1.0)
 
     def equations(self, digits: int = 6) -> list[str]:
@@ -117,7 +119,9 @@ class Model:
         return self.field.equations(digits)
 
     def __str__(self) -> str:
-        lines = [f"model of {self.field.n_states} states, {self.information.total.n_rows} rows ({self.method.description})"]
+        lines = [
+            f"model of {self.field.n_states} states, {self.information.total.n_rows} rows ({self.method.description})"
+        ]
         width = max(len(e) for e in self.equations(5))
         for equation, share in zip(self.equations(5), self.explained):
             lines.append(f"  {equation:<{width}}   unexplained {1 - share:.1e}")

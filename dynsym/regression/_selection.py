@@ -17,9 +17,10 @@ _FLOOR = 1e-20  # squared relative errors below this are rounding
 class Stepwise:
     """Backward elimination with cross-validation: the smallest model that predicts as well as the best one.
 
-    From the full dictionary the least significant term is dropped again and again. Each model on that path is refitted
-    without one fold and scored on it, relative to the size of the derivatives there; the smallest model whose scores are
-    within one standard error of the best one's (paired over folds) is kept, and terms below `z` standard errors go.
+    From the full dictionary the least significant term is dropped again and again. Each model on that path is
+    refitted without one fold and scored on it, relative to the size of the derivatives there; the smallest
+    model whose scores are within one standard error of the best one's (paired over folds) is kept, and terms
+    below `z` standard errors go.
 
     Parameters
     ----------
@@ -30,8 +31,8 @@ class Stepwise:
 
     References
     ----------
-    Breiman, Friedman, Olshen, Stone (1984), Classification and Regression Trees, section 3.4.3, for the rule of one
-    standard error.
+    Breiman, Friedman, Olshen, Stone (1984), Classification and Regression Trees, section 3.4.3, for the rule
+    of one standard error.
     """
 
     folds: int = 8
@@ -44,7 +45,11 @@ class Stepwise:
     def support(self, data: Compressed, information: Information) -> Array:
         """The kept terms of each equation, (n, p) booleans."""
         folds = data.folds(self.folds)
-        rest = [merge(f for j, f in enumerate(folds) if j != k) for k in range(len(folds))] if len(folds) > 1 else []
+        rest = (
+            [merge(f for j, f in enumerate(folds) if j != k) for k in range(len(folds))]
+            if len(folds) > 1
+            else []
+        )
         n = information.total.target.shape[1]
         return np.stack([self._one(i, information, folds, rest) for i in range(n)])
 
