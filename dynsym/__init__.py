@@ -8,6 +8,7 @@ from .enforce import conserving, equivariant_to
 from .findings import ConservedQuantities, Symmetries, conserved_quantities, symmetries
 from .generators import Generators
 from .promote import SymmetryBreaking
+from .refit import Refit, refit
 from .regression import Model, Stepwise, fit
 from .sections import ScalarFunction
 from .trajectory import DataQuality, Trajectory, open_runs, quality

@@ -90,6 +90,8 @@ def fair(field: VectorField, region: Region) -> Region:
     Without it the norm of planets' accelerations would be Mercury's alone.
     """
     speed = np.sum((field.evaluate(region.points) / region.scale) ** 2, axis=1)
+    if not speed.any():
+        return region
     return region.weighted(region.weights / (speed + 1e-3 * np.median(speed) + 1e-300))
 
 

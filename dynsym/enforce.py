@@ -84,7 +84,8 @@ def conserving(
     for h in every:
         require(
             h.dictionary.n_states == dictionary.n_states,
-            f"a function of {h.dictionary.n_states} states cannot be conserved by {dictionary.n_states} states",
+            f"a function of {h.dictionary.n_states} states cannot be conserved by "
+            f"{dictionary.n_states} states",
         )
     rows = [law_matrix(h.dictionary, h.coefficients, dictionary, where) for h in every]
     return LinearConstraint(row_space(np.vstack(rows)))

@@ -61,7 +61,8 @@ class Quadrature(Measure):
         points, weights = as_floats("points", self.points, 2), as_floats("weights", self.weights, 1)
         require(
             len(points) == len(weights) and len(points) > 0,
-            f"need as many weights as points and at least one, got {len(points)} points, {len(weights)} weights",
+            f"need as many weights as points and at least one, got {len(points)} points, "
+            f"{len(weights)} weights",
         )
         require(bool((weights >= 0).all() and weights.sum() > 0), "weights must be >= 0 with a positive sum")
         object.__setattr__(self, "points", points)

@@ -182,7 +182,8 @@ class VectorField:
         reached = out.y.T if out.t.size else start[None, :]
         if not out.success or len(out.t) < len(times) or not np.isfinite(reached).all():
             raise ConvergenceError(
-                f"the solution stopped at t = {out.t[-1] if out.t.size else times[0]:g}, before {times[-1]:g}: "
+                f"the solution stopped at t = {out.t[-1] if out.t.size else times[0]:g}, before "
+                f"{times[-1]:g}: "
                 f"{out.message} Shorten the time span or start elsewhere.",
                 last=reached,
             )

@@ -140,7 +140,8 @@ def _same_states(parts: Sequence[Dictionary]) -> tuple[str, ...]:
     for part in parts[1:]:
         require(
             part.names == first,
-            f"dictionaries must be over the same states, got ({', '.join(first)}) and ({', '.join(part.names)})",
+            f"dictionaries must be over the same states, got ({', '.join(first)}) and "
+            f"({', '.join(part.names)})",
         )
     return first
 
@@ -204,7 +205,8 @@ class Product(Dictionary):
         count = left.n_terms * right.n_terms
         require(
             count <= MAX_TERMS,
-            f"the product of {left.n_terms} and {right.n_terms} functions has {count} terms, more than {MAX_TERMS}; "
+            f"the product of {left.n_terms} and {right.n_terms} functions has {count} terms, more than "
+            f"{MAX_TERMS}; "
             "lower a degree or name fewer states",
         )
         return cls(left, right, _first_places(_pairs(left, right)), names)

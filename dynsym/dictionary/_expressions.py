@@ -77,7 +77,8 @@ def tree_of(text: str, start: str) -> Any:
     )
     require(
         len(text) <= _LONGEST_TEXT,
-        f"the expression has {len(text)} characters, more than {_LONGEST_TEXT}; split it into several dictionaries",
+        f"the expression has {len(text)} characters, more than {_LONGEST_TEXT}; split it into several "
+        "dictionaries",
     )
     try:
         return _parser(start).parse(text)
@@ -89,7 +90,8 @@ def tree_of(text: str, start: str) -> Any:
 
 
 _HELP = {
-    "start_dictionary": "write sums and products of poly(3), fourier(2; th), radial(x, y; -3, -1), terms(x*v, sin(th))",
+    "start_dictionary": "write sums and products of poly(3), fourier(2; th), radial(x, y; -3, -1), "
+    "terms(x*v, sin(th))",
     "start_expression": f"write states, numbers, + - * / ^ and the functions {', '.join(FUNCTIONS)}",
 }
 
@@ -108,7 +110,8 @@ class ExpressionBuilder(Transformer):  # type: ignore[type-arg]
         short = len(text) <= _LONGEST_NUMBER
         require(
             short and (not exponent or abs(int(exponent)) <= 308),
-            f"the number {text if short else text[:20] + '...'} is out of range; sizes up to 1e308 can be used",
+            f"the number {text if short else text[:20] + '...'} is out of range; sizes up to 1e308 can "
+            "be used",
         )
         return _bounded(sp.Rational(text))
 
@@ -152,14 +155,16 @@ def _bounded(value: sp.Expr) -> sp.Expr:
     """Refuse what is not a finite real function, and numbers that floating point cannot hold."""
     require(
         not value.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I),
-        f"a part of the expression is {value}, which is not a finite real function; check its logarithms and roots",
+        f"a part of the expression is {value}, which is not a finite real function; check its "
+        "logarithms and roots",
     )
     require(
         all(
             abs(number.p) <= _LARGEST_NUMBER and number.q <= _LARGEST_NUMBER
             for number in value.atoms(sp.Rational)
         ),
-        "a number in the expression becomes larger or smaller than floating point can hold (1e308); rescale the states",
+        "a number in the expression becomes larger or smaller than floating point can hold (1e308); "
+        "rescale the states",
     )
     return value
 

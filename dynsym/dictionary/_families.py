@@ -134,7 +134,8 @@ class Radial(Dictionary):
         r = np.sqrt(np.einsum("mk,mk->m", part, part))
         if min(self.exponents) < 2 and not r.all():
             raise DataError(
-                f"radial({', '.join(self.within)}) is singular at r = 0, which sample {int(np.argmin(r))} reaches; "
+                f"radial({', '.join(self.within)}) is singular at r = 0, which sample "
+                f"{int(np.argmin(r))} reaches; "
                 "drop that sample or the negative exponents"
             )
         return part, r

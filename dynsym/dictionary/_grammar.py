@@ -40,7 +40,8 @@ class _DictionaryBuilder(ExpressionBuilder):
         require(first <= last, f"a range of exponents must ascend, got {first}..{last}")
         require(
             max(-first, last) <= _LARGEST_EXPONENT,
-            f"a radial exponent must be at most {_LARGEST_EXPONENT} in size, got {low if high is None else f'{low}..{high}'}",
+            f"a radial exponent must be at most {_LARGEST_EXPONENT} in size, got "
+            f"{low if high is None else f'{low}..{high}'}",
         )
         require(
             last - first < _MAX_EXPONENTS,

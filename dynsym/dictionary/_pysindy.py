@@ -95,6 +95,7 @@ class PySINDyDictionary(Dictionary):
             if bad.any():
                 term = self.labels[int(np.argwhere(bad)[0][1])]
                 raise DataError(
-                    f"the PySINDy function {term!r} is not analytic: complex step and central difference differ in "
+                    f"the PySINDy function {term!r} is not analytic: complex step and central "
+                    "difference differ in "
                     f"d/d{self.names[k]}; write it with dynsym.Terms instead"
                 )

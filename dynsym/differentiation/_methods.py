@@ -245,7 +245,8 @@ def choose_rows(runs: Sequence[Trajectory], noise: Array) -> RowMethod:
     longest = max(len(run) for run in runs)
     require(
         longest >= 3,
-        f"the longest gap-free stretch has {longest} sample(s), too few for a derivative; give dxdt or longer runs",
+        f"the longest gap-free stretch has {longest} sample(s), too few for a derivative; give dxdt or "
+        "longer runs",
     )
     for half, degree in ((4, 8), (3, 6), (2, 4), (1, 2)):
         method = LocalPolynomial(half, degree)

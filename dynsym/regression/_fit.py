@@ -134,7 +134,8 @@ def matching(dictionary: Dictionary, names: tuple[str, ...]) -> Dictionary:
         return dictionary
     require(
         dictionary.n_states == len(names) and dictionary.names == default_names(len(names)),
-        f"the dictionary is over ({', '.join(dictionary.names)}) but the data have the states ({', '.join(names)}); "
+        f"the dictionary is over ({', '.join(dictionary.names)}) but the data have the states "
+        f"({', '.join(names)}); "
         "give the dictionary the same names in the same order",
     )
     return dictionary.renamed(names)
@@ -146,7 +147,8 @@ def compress_runs(ready: Prepared, dictionary: Dictionary) -> tuple[Compressed, 
     usable = [(k, run) for k, run in zip(ready.origin, ready.runs) if len(run) >= method.shortest]
     require(
         bool(usable),
-        f"no gap-free stretch has the {method.shortest} samples that '{method.description}' needs, the longest has "
+        f"no gap-free stretch has the {method.shortest} samples that '{method.description}' needs, the "
+        "longest has "
         f"{max(len(run) for run in ready.runs)}; give longer runs or derivatives dxdt",
     )
     per_run = max(1, -(-_BLOCKS // len(usable)))

@@ -120,7 +120,8 @@ class Model:
 
     def __str__(self) -> str:
         lines = [
-            f"model of {self.field.n_states} states, {self.information.total.n_rows} rows ({self.method.description})"
+            f"model of {self.field.n_states} states, {self.information.total.n_rows} rows "
+            f"({self.method.description})"
         ]
         width = max(len(e) for e in self.equations(5))
         for equation, share in zip(self.equations(5), self.explained):

@@ -1,0 +1,18 @@
+"""Figures of results: spectra, verdicts, drifts along the runs, phase portraits.
+
+Each function returns a matplotlib `Figure` and leaves pyplot alone; save it with ``figure.savefig("name.svg")``.
+"""
+
+from ._results import analysis, conserved_quantities, symmetries
+from ._runs import drift, phase_portrait
+from ._spectra import spectrum, verdicts
+
+__all__ = [
+    "analysis",
+    "conserved_quantities",
+    "drift",
+    "phase_portrait",
+    "spectrum",
+    "symmetries",
+    "verdicts",
+]
