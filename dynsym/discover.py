@@ -92,7 +92,7 @@ def fair(field: VectorField, region: Region) -> Region:
     speed = np.sum((field.evaluate(region.points) / region.scale) ** 2, axis=1)
     if not speed.any():
         return region
-    return region.weighted(region.weights / (speed + 1e-3 * np.median(speed) + 1e-300))
+    return region.weighted(region.weights / (speed + 1e-3 * np.median(speed) + 1e-9 * speed.mean()))
 
 
 def sparse_basis(span: Array, weights: Array) -> Array:

@@ -1,4 +1,4 @@
-"""From trajectories to regression rows [theta(x) | y]: exact derivatives, local polynomials, or the weak form."""
+"""From trajectories to rows [theta(x) | y]: exact derivatives, local polynomials, or the weak form."""
 
 from ._methods import Derivatives, LocalPolynomial, RowMethod, WeakForm, choose_rows
 from ._stencils import derivative_stencils, quadrature_weights

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import scipy.linalg as sla
@@ -15,7 +16,7 @@ from ..trajectory import Trajectory
 from ._stencils import apply_stencils, derivative_stencils, quadrature_weights
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Rows [theta | target] of one gap-free stretch, and how noise in the states enters theta.
 
@@ -48,7 +49,7 @@ class RowMethod(ABC):
 
     @abstractmethod
     def row_noise(self, run: Trajectory, noise: Array) -> Array | None:
-        """Expected sd of each target's error, (n,), from the noise of the states; None where it is not known."""
+        """Expected sd of each target's error, (n,), from the noise of the states; None where not known."""
 
     @abstractmethod
     def rows(self, run: Trajectory, dictionary: Dictionary, noise: Array) -> Rows:
@@ -130,12 +131,15 @@ class LocalPolynomial(RowMethod):
 
 _BUMP_POWER = 6  # the test function (1 - s^2)^6 and five derivatives vanish at both ends
 _OVERLAP = 5  # test functions per half-width
+_FEWEST = 20  # half-widths that should fit into a run
 _LONGEST = 1200  # samples whitened together; longer runs are cut, since the whitening costs the cube of it
 
 
 @dataclass(frozen=True)
 class WeakForm(RowMethod):
-    """Weak form: - int phi' x dt = int phi theta(x) dt C^T for test functions phi, so noise is never differentiated.
+    """Weak form: - int phi' x dt = int phi theta(x) dt C^T for test functions phi.
+
+    Noise is never differentiated.
 
     The noise in the left-hand sides of overlapping test functions has covariance sd^2 Phi' W^2 Phi'^T, which
     is known: rows are whitened by its Cholesky factor.
@@ -168,11 +172,7 @@ class WeakForm(RowMethod):
         theta = dictionary.evaluate(run.x)
         pieces = max(1, -(-len(run.x) // _LONGEST))
         edges = np.linspace(0, len(run.x), pieces + 1).astype(int)
-        parts = [
-            self._piece(run, theta, slice(a, b))
-            for a, b in zip(edges[:-1], edges[1:])
-            if b - a >= self.shortest
-        ]
+        parts = [self._piece(run, theta, slice(a, b)) for a, b in pairwise(edges) if b - a >= self.shortest]
         leaks = [_leak(dictionary, run.x[s], noise, w) for s, _, _, w in parts]
         return Rows(
             np.concatenate([rows for _, rows, _, _ in parts]),
@@ -197,7 +197,7 @@ class WeakForm(RowMethod):
 
 
 def test_functions(t: Array, half_width: float) -> tuple[Array, Array]:
-    """(1 - s^2)^6 with s = (t - centre) / half_width and its derivative in t, (k, m) each, centres evenly spread."""
+    """(1 - s^2)^6, s = (t - centre) / half_width, and its derivative in t, (k, m) each, for even centres."""
     length = t[-1] - t[0]
     half = min(half_width, length / 2 * (1 - 1e-12))
     count = max(2, int(_OVERLAP * (length - 2 * half) / half) + 1)
@@ -236,7 +236,7 @@ def time_scale(runs: Sequence[Trajectory], noise: Array) -> float:
 
 
 def choose_rows(runs: Sequence[Trajectory], noise: Array) -> RowMethod:
-    """The method that fits the data: given derivatives, else the strong form if it is accurate, else the weak form.
+    """The method that fits the data: given derivatives, else an accurate strong form, else the weak form.
 
     The strong form is taken when the noise it lets through stays below a thousandth of the derivatives.
     """
@@ -259,8 +259,14 @@ def choose_rows(runs: Sequence[Trajectory], noise: Array) -> RowMethod:
         break
     if longest < WeakForm(1.0).shortest:
         return LocalPolynomial(1, 2)
+    return WeakForm(_half_width(runs, noise))
+
+
+def _half_width(runs: Sequence[Trajectory], noise: Array) -> float:
+    """Half the time scale of the motion, at least three steps, and short enough for a good number of rows in each run."""
     step = float(np.median(np.concatenate([np.diff(run.t) for run in runs])))
-    return WeakForm(max(0.5 * time_scale(runs, noise), 3.0 * step))
+    length = float(np.median([run.duration for run in runs]))
+    return max(min(0.5 * time_scale(runs, noise), length / _FEWEST), 3.0 * step)
 
 
 def _noise_share(runs: Sequence[Trajectory], method: LocalPolynomial, noise: Array) -> float:

@@ -18,7 +18,7 @@ def is_even(t: Array) -> bool:
 
 
 def derivative_stencils(t: Array, half_width: int, degree: int) -> Array:
-    """Weights w_ij with sum_j w_ij g(t_(i+j)) = the derivative at t_i of the least-squares polynomial of that degree.
+    """Weights w_ij: sum_j w_ij g(t_(i+j)) is the slope at t_i of the least-squares polynomial of that degree.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def derivative_stencils(t: Array, half_width: int, degree: int) -> Array:
     require(len(t) >= window, f"{len(t)} samples are fewer than the window of {window}")
     if is_even(t):
         step = (t[-1] - t[0]) / (len(t) - 1)
-        one = _slope_weights(np.arange(-half_width, half_width + 1) * 1.0, degree) / step
+        one = _slope_weights(np.arange(-half_width, half_width + 1, dtype=float), degree) / step
         return np.broadcast_to(one, (len(t) - 2 * half_width, window))
     near = np.lib.stride_tricks.sliding_window_view(t, window) - t[half_width : len(t) - half_width, None]
     scale = np.abs(near).max(axis=1, keepdims=True)
