@@ -22,7 +22,7 @@ from ._checks import Array, frozen, require
 _CHUNK = 4096  # rows factored at a time: the chunk stays in cache and memory does not grow with the data
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Factor:
     """Triangle R of the rows [T | Y], T (m, p), Y (m, n), kept with m.
 
@@ -76,10 +76,10 @@ def merge(factors: Sequence[Factor] | Iterable[Factor]) -> Factor:
 def _triangle(rows: Array) -> Array:
     if len(rows) <= 1:
         return rows
-    return np.linalg.qr(rows, mode="r")
+    return np.asarray(np.linalg.qr(rows, mode="r"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Block:
     """The factor of one stretch of one run."""
 
@@ -87,7 +87,7 @@ class Block:
     run: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Compressed:
     """All data as the factors of their blocks; cross-validation and block resampling need no second pass."""
 

@@ -1,4 +1,4 @@
-"""Enforcement: B(xi, .) with the generator held, and grad h . f with the function held, are linear in the coefficients.
+"""Enforcement: B(xi, .) with xi held and grad h . f with h held are linear in the coefficients of f.
 
 Both constraints are imposed on random points of a box; once the points determine every function in the
 (finite-dimensional) image, the sampled null space is exact. Rows far outnumber unknowns and repeat each

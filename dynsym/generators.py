@@ -20,7 +20,7 @@ from .sections import text_of
 from .vector_field import VectorField
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Generators:
     """q vector fields xi_i = sum_k A_ijk zeta_k(x) with time scalings b_i and ramps.
 
@@ -83,7 +83,8 @@ class Generators:
     def vectors(self) -> Array:
         """All coefficients of each generator in one row: [A | b | ramp], (q, 2 n p + 1)."""
         q = len(self)
-        assert self.time_scaling is not None and self.ramp is not None
+        assert self.time_scaling is not None
+        assert self.ramp is not None
         return np.hstack(
             [self.coefficients.reshape(q, -1), self.time_scaling[:, None], self.ramp.reshape(q, -1)]
         )
@@ -110,7 +111,8 @@ class Generators:
         require(
             w.ndim == 2 and len(w) == len(self), f"weights must have shape ({len(self)}, r), got {w.shape}"
         )
-        assert self.time_scaling is not None and self.ramp is not None
+        assert self.time_scaling is not None
+        assert self.ramp is not None
         a = np.einsum("qnp,qr->rnp", self.coefficients, w)
         ramp = np.einsum("qnp,qr->rnp", self.ramp, w)
         b = w.T @ self.time_scaling
@@ -141,7 +143,8 @@ class Generators:
 
     def expressions(self, digits: int = 6) -> list[str]:
         """Each generator as text, ``-y d/dx + x d/dy + 1.5*t d/dt``."""
-        assert self.time_scaling is not None and self.ramp is not None
+        assert self.time_scaling is not None
+        assert self.ramp is not None
         return [
             _derivation(self.names, self.dictionary.terms, a, ramp, float(b), digits)
             for a, ramp, b in zip(self.coefficients, self.ramp, self.time_scaling)
@@ -162,8 +165,8 @@ class Generators:
             union,
             np.concatenate([first.coefficients, second.coefficients]),
             self.labels + other.labels,
-            np.concatenate([first.time_scaling, second.time_scaling]),  # type: ignore[list-item]
-            np.concatenate([first.ramp, second.ramp]),  # type: ignore[list-item]
+            np.concatenate([first.time_scaling, second.time_scaling]),
+            np.concatenate([first.ramp, second.ramp]),
         )
 
     def _over(self, union: Dictionary) -> Generators:
@@ -324,7 +327,7 @@ def galilean(
 
 
 def symplectic(n_states: int, names: Sequence[str] | None = None) -> Generators:
-    """sp(n, R): linear Hamiltonian fields J S x with S symmetric; the states are (q_1..q_d, p_1..p_d), n = 2 d."""
+    """sp(n, R): linear Hamiltonian fields J S x, S symmetric; states (q_1..q_d, p_1..p_d), n = 2 d."""
     own = _names(n_states, names)
     require(n_states % 2 == 0, f"symplectic fields need an even number of states, got {n_states}")
     d = n_states // 2
@@ -386,7 +389,7 @@ FAMILIES = {
 
 
 def by_name(text: str, names: Sequence[str]) -> Generators:
-    """Families by name, several joined by commas: ``affine``, ``rotations,scalings``, ``poly(2)``, ``affine,time``.
+    """Families by name, joined by commas: ``affine``, ``rotations,scalings``, ``poly(2)``, ``affine,time``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Inner products on functions: <g, h> = integral of g h over a stated measure, by points and weights or exactly."""
+"""Inner products of functions: <g, h> = integral of g h over a stated measure, by points or exactly."""
 
 from __future__ import annotations
 
@@ -15,22 +15,11 @@ from .trajectory import Trajectory
 
 
 class Measure(ABC):
-    """A probability measure on state space, given by points and weights; exact moments where they are known."""
+    """A probability measure on state space: points and weights, and exact moments where they are known."""
 
-    @property
-    @abstractmethod
-    def points(self) -> Array:
-        """(m, n) points."""
-
-    @property
-    @abstractmethod
-    def weights(self) -> Array:
-        """(m,) non-negative weights that sum to 1."""
-
-    @property
-    @abstractmethod
-    def description(self) -> str:
-        """The measure in words."""
+    points: Array  # (m, n)
+    weights: Array  # (m,), not negative, their sum is 1
+    description: str  # the measure in words
 
     def gram(self, dictionary: Dictionary) -> Array:
         """G_ij = <theta_i, theta_j>, (p, p); exact for monomials where the moments are known."""
@@ -41,21 +30,21 @@ class Measure(ABC):
         return self.description
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Quadrature(Measure):
-    """Given points with given weights.
+    """The measure sum_i w_i delta(x - x_i) at given points x_i, its weights scaled to sum 1.
 
     Examples
     --------
     >>> import dynsym as dy
     >>> q = dy.inner_product.Quadrature([[-1.0], [1.0]], [1.0, 1.0])
-    >>> q.gram(dy.Monomials(1, 1)).tolist()
+    >>> q.gram(dy.Monomials(1, 1)).round(12).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
 
-    points: Array  # type: ignore[assignment]
-    weights: Array  # type: ignore[assignment]
-    description: str = "given points and weights"  # type: ignore[assignment]
+    points: Array
+    weights: Array
+    description: str = "given points and weights"
 
     def __post_init__(self) -> None:
         points, weights = as_floats("points", self.points, 2), as_floats("weights", self.weights, 1)
@@ -94,7 +83,7 @@ class _ExactMoments(Measure):
         return out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Box(_ExactMoments):
     """The uniform measure on a box; E[x^j] = (high^(j+1) - low^(j+1)) / ((j+1)(high - low)).
 
@@ -129,18 +118,18 @@ class Box(_ExactMoments):
         object.__setattr__(self, "high", high)
 
     @property
-    def points(self) -> Array:
+    def points(self) -> Array:  # type: ignore[override]
         from scipy.stats import qmc
 
         unit = qmc.LatinHypercube(len(self.low), seed=self.seed).random(self.n_points)
         return self.low + unit * (self.high - self.low)
 
     @property
-    def weights(self) -> Array:
+    def weights(self) -> Array:  # type: ignore[override]
         return np.full(self.n_points, 1.0 / self.n_points)
 
     @property
-    def description(self) -> str:
+    def description(self) -> str:  # type: ignore[override]
         sides = " x ".join(f"[{a:g}, {b:g}]" for a, b in zip(self.low, self.high))
         return f"uniform on {sides}"
 
@@ -150,7 +139,7 @@ class Box(_ExactMoments):
         return (self.high[:, None] ** j - self.low[:, None] ** j) / (j * width)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Gaussian(_ExactMoments):
     """Independent normal coordinates; E[x^j] = mean E[x^(j-1)] + (j-1) sd^2 E[x^(j-2)].
 
@@ -183,16 +172,16 @@ class Gaussian(_ExactMoments):
         object.__setattr__(self, "sd", sd)
 
     @property
-    def points(self) -> Array:
+    def points(self) -> Array:  # type: ignore[override]
         draw = np.random.default_rng(self.seed).standard_normal((self.n_points, len(self.mean)))
         return self.mean + self.sd * draw
 
     @property
-    def weights(self) -> Array:
+    def weights(self) -> Array:  # type: ignore[override]
         return np.full(self.n_points, 1.0 / self.n_points)
 
     @property
-    def description(self) -> str:
+    def description(self) -> str:  # type: ignore[override]
         return "normal with mean " + ", ".join(f"{a:g} (sd {s:g})" for a, s in zip(self.mean, self.sd))
 
     def moments(self, order: int) -> Array:
@@ -204,7 +193,7 @@ class Gaussian(_ExactMoments):
         return out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Region:
     """The region a verdict speaks about: a measure, the scale of each state, and its description.
 

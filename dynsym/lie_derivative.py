@@ -30,7 +30,7 @@ from .inner_product import Region
 from .vector_field import VectorField
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SymmetryMatrix:
     """B(., f) sampled on a region: column i is L_{xi_i} f, with the sizes of its two parts.
 
@@ -120,7 +120,7 @@ def law_matrix(
 
 
 def gradient_gram(field: VectorField, dictionary: Dictionary, region: Region) -> Array:
-    """Integral of |f|^2 grad theta_i . grad theta_j in scaled units, (p, p): the bound that L_f h is relative to."""
+    """Integral of |f|^2 grad theta_i . grad theta_j in scaled units, (p, p): what L_f h is relative to."""
     slope = dictionary.jacobian(region.points) * region.scale
     speed = np.linalg.norm(field.evaluate(region.points) / region.scale, axis=1)
     rows = slope * (speed * region.roots)[:, None, None]

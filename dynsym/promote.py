@@ -67,7 +67,7 @@ def SymmetryBreaking(
 
 
 def broken_blocks(generators: Generators, dictionary: Dictionary, region: Region) -> list[Array]:
-    """For each candidate the map C -> L_xi f in one common orthonormal basis of all Lie derivatives, q of (a, n p)."""
+    """The maps C -> L_xi f of the q candidates, (a, n p) each, in one orthonormal basis of all of them."""
     q = len(generators)
     norms = np.linalg.norm(generators.vectors, axis=1)
     maps = [

@@ -1,4 +1,4 @@
-"""Scalar sections: functions h(x) = sum_j c_j theta_j(x) expanded in a dictionary, and how they are written."""
+"""Scalar sections: functions h(x) = sum_j c_j theta_j(x) over a dictionary, and how they are written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .dictionary import Dictionary
 
 
 def expression_of(dictionary: Dictionary, coefficients: Array) -> sp.Expr:
-    """sum_j c_j theta_j as a SymPy expression; zero coefficients are left out, integers are written as integers."""
+    """sum_j c_j theta_j as a SymPy expression, without zero coefficients, integers as integers."""
     parts = [_number(c) * e for c, e in zip(coefficients, dictionary.symbolic()) if c != 0]
     return sp.Add(*parts)
 
@@ -47,7 +47,7 @@ def text_of(terms: Sequence[str], coefficients: npt.ArrayLike, digits: int = 6) 
     return ("-" if text[1] == "-" else "") + text[3:]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ScalarFunction:
     """A function h: R^n -> R in the span of a dictionary.
 

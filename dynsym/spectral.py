@@ -12,7 +12,7 @@ from ._checks import Array, frozen, require
 _ROUNDING = 64.0  # multiples of machine epsilon times the matrix size that still count as zero
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Spectrum:
     """Singular values s_1 <= ... <= s_q of L relative to N: the stationary values of |L v| / |N v|.
 
@@ -85,9 +85,9 @@ def relative_spectrum(operator: Array, gram: Array, metric: str) -> Spectrum:
 
 
 def null_space(matrix: Array, tolerance: float = 1e-10) -> Array:
-    """Orthonormal basis (k, r) of the null space, for singular values at most `tolerance` times the largest."""
+    """Orthonormal basis (k, r) of the null space: singular values up to `tolerance` times the largest."""
     if matrix.shape[0] > matrix.shape[1]:
-        matrix = np.linalg.qr(matrix, mode="r")
+        matrix = np.asarray(np.linalg.qr(matrix, mode="r"))
     _, values, right = np.linalg.svd(matrix, full_matrices=True)
     rank = int(np.count_nonzero(values > tolerance * values[0])) if values.size and values[0] > 0 else 0
     return right[rank:].T
@@ -101,7 +101,7 @@ def principal_angles(a: Array, b: Array) -> Array:
 def row_space(rows: Array, tolerance: float = 1e-9) -> Array:
     """Orthonormal rows that span the same space, up to singular values of `tolerance` times the largest."""
     if len(rows) > rows.shape[1]:
-        rows = np.linalg.qr(rows, mode="r")
+        rows = np.asarray(np.linalg.qr(rows, mode="r"))
     _, values, right = np.linalg.svd(rows, full_matrices=False)
     if not values.size or values[0] == 0:
         return np.zeros((0, rows.shape[1]))

@@ -27,7 +27,7 @@ class Integrator:
     atol: float = 1e-12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VectorField:
     """The vector field f: R^n -> R^n with components f_i = sum_j C_ij theta_j.
 
@@ -99,6 +99,12 @@ class VectorField:
         ["x' = 0", "y' = 1"]
         """
         require(self.names == other.names, f"fields over different states: {self.names} and {other.names}")
+        for field in (self, other):
+            require(
+                field.dictionary.has_formulas,
+                f"a bracket needs formulas, which {type(field.dictionary).__name__} does not have; "
+                "write the terms with dynsym.Terms",
+            )
         x = sp.Matrix(symbols_for(self.names))
         f, g = sp.Matrix(self.to_sympy()), sp.Matrix(other.to_sympy())
         rows = [sp.expand(e) for e in g.jacobian(x) * f - f.jacobian(x) * g]

@@ -68,7 +68,7 @@ def test_jacobian_is_the_derivative_of_the_formulas(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_jacobian_is_the_complex_step(kind):
-    # Im theta(x + i h e_k) / h has no cancellation; compiled from the formulas, not from the class under test.
+    # Im theta(x + i h e_k) / h has no cancellation; compiled from the formulas, not from the class tested.
     d = KINDS[kind]
     theta = sp.lambdify(symbols_for(NAMES), list(d.symbolic()), modules="numpy")
     for k in range(3):
@@ -156,7 +156,7 @@ def test_singular_samples_are_named():
     assert np.isfinite(Radial(("x", "y"), ("x", "y"), (2, 4)).jacobian(x)).all()
 
 
-# --- the grammar -------------------------------------------------------------------------------------------------
+# --- the grammar ------------------------------------------------------------------------------------
 
 SAME = [
     ("poly(2)", Monomials(3, 2, names=NAMES)),
@@ -298,15 +298,15 @@ def test_roots_of_negative_numbers_are_refused_on_evaluation():
 
 
 PIECES = [
-    *(
-        "poly fourier radial terms sin sqrt exp log tan abs x v th q ( ) ( ) ; , + - * / ^ ** .. 0 1 2 3".split()
-    ),
-    *("-1 1.5 2e3 1e-300 99999 64 __import__ ' \" [ ] { } = != . : \\ \n # @ é pi ln acos 1/2".split()),
+    *("poly", "fourier", "radial", "terms", "sin", "sqrt", "exp", "log", "tan", "abs", "ln", "acos"),
+    *("x", "v", "th", "q", "pi", "(", ")", "(", ")", ";", ",", "+", "-", "*", "/", "^", "**", ".."),
+    *("0", "1", "2", "3", "-1", "1.5", "2e3", "1e-300", "99999", "64", "1/2", "__import__", "'", '"'),
+    *("[", "]", "{", "}", "=", "!=", ".", ":", "\\", "\n", "#", "@", "é", " "),
 ]
 
 
 def only_data_errors(text):
-    """Parse, evaluate if it can be parsed; everything but DataError is a defect, and so is more than a second."""
+    """Parse; everything but DataError is a defect, and so is more than a second."""
     start = time.perf_counter()
     try:
         d = parse_dictionary(text, NAMES)
@@ -356,13 +356,13 @@ def test_expressions_mean_what_python_would_make_of_them(text):
     x, v, th = POINTS[0]
     functions = {name: getattr(np, name) for name in ("sin", "sqrt", "exp", "log", "tanh")}
     with np.errstate(all="ignore"):
-        wanted = eval(spelled, {"__builtins__": {}}, {"x": x, "v": v, "th": th, "pi": np.pi, **functions})  # noqa: S307
+        wanted = eval(spelled, {"__builtins__": {}}, {"x": x, "v": v, "th": th, "pi": np.pi, **functions})
     if not np.isfinite(wanted) or abs(wanted) > 1e100:
         return
     assert d.evaluate(POINTS[0])[0, 0] == pytest.approx(float(wanted), rel=1e-6, abs=1e-6)
 
 
-# --- PySINDy libraries ------------------------------------------------------------------------------------------
+# --- PySINDy libraries -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

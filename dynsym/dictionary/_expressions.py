@@ -97,7 +97,7 @@ _HELP = {
 
 
 @v_args(inline=True)
-class ExpressionBuilder(Transformer):  # type: ignore[type-arg]
+class ExpressionBuilder(Transformer):
     """Turn a parse tree into a SymPy expression in the given states, with every number kept exact."""
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -169,7 +169,7 @@ def _bounded(value: sp.Expr) -> sp.Expr:
     return value
 
 
-def build(builder: Transformer, tree: Any) -> Any:  # type: ignore[type-arg]
+def build(builder: Transformer, tree: Any) -> Any:
     """Run a transformer and let its own errors through unwrapped; refuse bottomless nesting."""
     try:
         return builder.transform(tree)

@@ -11,7 +11,6 @@ import sympy as sp
 from .._checks import Array, DataError, require, unique_names
 from ._base import Dictionary, symbols_for, translation
 
-
 _MAX_ORDER = 1000
 
 

@@ -109,7 +109,7 @@ def _index(names: tuple[str, ...], name: str) -> int:
 
 @dataclass(frozen=True)
 class _Plan:
-    """How to fill the downward-closed table of monomials, and where the wanted ones and their derivatives lie."""
+    """How to fill the downward-closed table of monomials, and where the wanted ones and their slopes lie."""
 
     parent: npt.NDArray[np.intp]  # (P,) index of the monomial with one factor less
     factor: npt.NDArray[np.intp]  # (P,) the state it is multiplied with

@@ -60,7 +60,7 @@ class PySINDyDictionary(Dictionary):
         self._check_jacobian(probe)
 
     @property
-    def terms(self) -> tuple[str, ...]:  # type: ignore[override]
+    def terms(self) -> tuple[str, ...]:
         return self.labels
 
     def symbolic(self) -> tuple[sp.Expr, ...]:

@@ -263,7 +263,7 @@ def choose_rows(runs: Sequence[Trajectory], noise: Array) -> RowMethod:
 
 
 def _half_width(runs: Sequence[Trajectory], noise: Array) -> float:
-    """Half the time scale of the motion, at least three steps, and short enough for a good number of rows in each run."""
+    """Half the time scale of the motion, at least three steps, with a good number of rows in each run."""
     step = float(np.median(np.concatenate([np.diff(run.t) for run in runs])))
     length = float(np.median([run.duration for run in runs]))
     return max(min(0.5 * time_scale(runs, noise), length / _FEWEST), 3.0 * step)

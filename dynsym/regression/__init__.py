@@ -1,4 +1,4 @@
-"""One `fit`: least squares on the compressed rows, with any penalty, any linear constraints, any selection."""
+"""One `fit`: least squares on compressed rows, with any penalty, linear constraints and selection."""
 
 from ._fit import compress_runs, fit, prepare
 from ._information import Information

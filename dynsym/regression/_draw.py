@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def draw_model(model: Model) -> Any:
-    """Samples of the longest run as dots, the model started from its first sample as a line, one panel per state."""
+    """The longest run as dots, the model started from its first sample as a line, one panel per state."""
     from matplotlib.figure import Figure
 
     run = max(model.runs, key=len)

@@ -25,7 +25,7 @@ from ._selection import Stepwise
 _BLOCKS = 48  # stretches of time that count as independent when errors are estimated
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """Runs split at their gaps, with the noise level and the row method that fits them."""
 
@@ -47,8 +47,8 @@ def prepare(data: Any, rows: RowMethod | None = None) -> Prepared:
 
 
 def _noise(runs: Sequence[Trajectory]) -> Array:
-    given = [run.sd for run in runs]
-    if all(sd is not None for sd in given):
+    given = [run.sd for run in runs if run.sd is not None]
+    if len(given) == len(runs):
         return frozen(
             np.sqrt(np.mean([np.broadcast_to(sd, (runs[0].n_states,)) ** 2 for sd in given], axis=0))
         )
@@ -66,7 +66,7 @@ def fit(
     rows: RowMethod | None = None,
     solver: Solver | None = None,
 ) -> Model:
-    """The vector field f = C theta that fits the data: argmin 1/2 |T C^T - Y|^2 + penalty, subject to E C = d.
+    """The vector field f = C theta of least 1/2 |T C^T - Y|^2 + penalty, subject to E C = d.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def matching(dictionary: Dictionary, names: tuple[str, ...]) -> Dictionary:
 
 
 def compress_runs(ready: Prepared, dictionary: Dictionary) -> tuple[Compressed, Array]:
-    """One pass over the runs: rows, then factors of stretches; and the noise that leaks into theta, (p, p)."""
+    """One pass over the runs: factors of stretches of rows, and the noise that leaks into theta, (p, p)."""
     method = ready.method
     usable = [(k, run) for k, run in zip(ready.origin, ready.runs) if len(run) >= method.shortest]
     require(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy.linalg as sla
 
 from .._checks import Array
@@ -13,7 +14,7 @@ from ..compress import Compressed, Factor
 _RANK = 1e-11  # relative size of a pivot below which equilibrated columns count as dependent
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Information:
     """The factor of the rows with their error level: everything inference needs.
 
@@ -46,8 +47,8 @@ class Information:
         """Number of terms p."""
         return self.total.n_terms
 
-    def least_squares(self, equation: int, support: Array) -> Array:
-        """Coefficients of one equation on a support (p,) of booleans, zero elsewhere; minimal norm if dependent."""
+    def least_squares(self, equation: int, support: npt.NDArray[np.bool_]) -> Array:
+        """Coefficients (p,) of one equation, zero off the support (p,); of minimal norm if dependent."""
         out = np.zeros(self.n_terms)
         if support.any():
             columns = self.total.theta[:, support]
@@ -59,12 +60,12 @@ class Information:
         return out
 
     def residual_variance(self, equation: int, coefficients: Array) -> float:
-        """Mean squared residual of one equation, corrected for the number of coefficients, never below rounding."""
+        """Mean squared residual of one equation per degree of freedom, never below rounding."""
         residual = self.total.target[:, equation] - self.total.theta @ coefficients
         freedom = max(self.total.n_rows - int(np.count_nonzero(coefficients)), 1)
         return max(float(residual @ residual) / freedom, float(self.rounding[equation]) ** 2)
 
-    def covariance(self, equation: int, coefficients: Array, support: Array) -> Array:
+    def covariance(self, equation: int, coefficients: Array, support: npt.NDArray[np.bool_]) -> Array:
         """Covariance (k, k) of the coefficients of one equation on its support.
 
         Least-squares covariance s^2 (R^T R)^-1, times the design effect: the largest factor by which the
@@ -77,9 +78,14 @@ class Information:
         return inverse * variance * self.design_effect(equation, coefficients, support, inverse, variance)
 
     def design_effect(
-        self, equation: int, coefficients: Array, support: Array, inverse: Array, variance: float
+        self,
+        equation: int,
+        coefficients: Array,
+        support: npt.NDArray[np.bool_],
+        inverse: Array,
+        variance: float,
     ) -> float:
-        """Largest over coefficients of (sandwich variance from blocks) / (independent-error variance), at least 1."""
+        """Largest ratio over coefficients of block sandwich to independent-error variance, at least 1."""
         if len(self.blocks) < 8 or not support.any():
             return 1.0
         scores = np.stack(
@@ -95,7 +101,7 @@ class Information:
         return float(max(1.0, ratio.max(initial=1.0)))
 
     def hidden_directions(self, limit: float = 4.0) -> tuple[Array, Array]:
-        """How well the data see each direction of theta: (signal to leak ratio, directions (p, p) as columns).
+        """How well the data see each direction of theta: signal to leak ratios, and directions (p, p).
 
         Singular directions of the equilibrated factor; the ratio is |R v| over the noise that leaks into
         theta v (or over rounding). A ratio below `limit` means that the data cannot tell whether theta v is
@@ -127,7 +133,7 @@ def _inverse_gram(columns: Array) -> Array:
 
 
 def extension(
-    information: Information, equation: int, support: Array, direction: Array
+    information: Information, equation: int, support: npt.NDArray[np.bool_], direction: Array
 ) -> tuple[float, float]:
     """Estimate and scale of the coefficient of one more function theta @ direction beside the support.
 

@@ -20,7 +20,7 @@ from ..vector_field import VectorField
 from ._information import Information
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A fitted vector field and the evidence behind it.
 
@@ -68,7 +68,7 @@ class Model:
 
     @cached_property
     def covariance_blocks(self) -> list[tuple[npt.NDArray[np.intp], Array]]:
-        """Covariance of the flattened coefficients as independent blocks: (indices (k,), covariance (k, k))."""
+        """Covariance of the flattened coefficients in independent blocks: indices (k,), covariance (k, k)."""
         p = self.information.n_terms
         if self.constraint is not None:
             return [self._constrained_covariance()]

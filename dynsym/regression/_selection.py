@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from .._checks import Array, require
 from ..compress import Compressed, Factor, merge
 from ._information import Information
+
+Support = npt.NDArray[np.bool_]
 
 _FLOOR = 1e-20  # squared relative errors below this are rounding
 
@@ -42,7 +45,7 @@ class Stepwise:
         require(self.folds >= 2, f"cross-validation needs at least 2 folds, got {self.folds}")
         require(self.z >= 0, f"z must be >= 0, got {self.z}")
 
-    def support(self, data: Compressed, information: Information) -> Array:
+    def support(self, data: Compressed, information: Information) -> Support:
         """The kept terms of each equation, (n, p) booleans."""
         folds = data.folds(self.folds)
         rest = (
@@ -53,7 +56,9 @@ class Stepwise:
         n = information.total.target.shape[1]
         return np.stack([self._one(i, information, folds, rest) for i in range(n)])
 
-    def _one(self, equation: int, information: Information, folds: list[Factor], rest: list[Factor]) -> Array:
+    def _one(
+        self, equation: int, information: Information, folds: list[Factor], rest: list[Factor]
+    ) -> Support:
         path = _path(equation, information)
         if rest:
             scores = np.stack([_scores(equation, s, folds, rest) for s in path])
@@ -66,7 +71,7 @@ class Stepwise:
             keep = path[0]
         return self._significant(equation, information, keep)
 
-    def _significant(self, equation: int, information: Information, support: Array) -> Array:
+    def _significant(self, equation: int, information: Information, support: Support) -> Support:
         support = support.copy()
         while support.any():
             c = information.least_squares(equation, support)
@@ -79,7 +84,7 @@ class Stepwise:
         return support
 
 
-def _path(equation: int, information: Information) -> list[Array]:
+def _path(equation: int, information: Information) -> list[Support]:
     """Supports from all terms to none; large ones shrink by a tenth at a time, small ones by one."""
     theta, target = information.total.theta, information.total.target[:, equation]
     support = np.linalg.norm(theta, axis=0) > 0
@@ -99,8 +104,8 @@ def _path(equation: int, information: Information) -> list[Array]:
     return path
 
 
-def _scores(equation: int, support: Array, folds: list[Factor], rest: list[Factor]) -> Array:
-    """Squared prediction error on each fold of the model fitted to the others, over the squared size of the target."""
+def _scores(equation: int, support: Support, folds: list[Factor], rest: list[Factor]) -> Array:
+    """Squared error on each fold of the model fitted to the others, over the squared size of its target."""
     out = np.empty(len(folds))
     whole = sum(float(np.sum(f.target[:, equation] ** 2)) for f in folds) / len(folds)
     for k, (fold, other) in enumerate(zip(folds, rest)):
