@@ -6,6 +6,7 @@ Each function returns a matplotlib `Figure` and leaves pyplot alone; save it wit
 from ._results import analysis, conserved_quantities, symmetries
 from ._runs import drift, phase_portrait
 from ._spectra import spectrum, verdicts
+from ._style import theme
 
 __all__ = [
     "analysis",
@@ -14,5 +15,6 @@ __all__ = [
     "phase_portrait",
     "spectrum",
     "symmetries",
+    "theme",
     "verdicts",
 ]

@@ -70,7 +70,13 @@ def orbit(field: VectorField, x0: Array, t: Array) -> Array:
         try:
             with np.errstate(all="ignore"):
                 out = solve_ivp(
-                    counted, span, reached[-1], "DOP853", t_eval=t[piece], rtol=_RTOL, atol=_RTOL * 1e-3 * scale + 1e-300
+                    counted,
+                    span,
+                    reached[-1],
+                    "DOP853",
+                    t_eval=t[piece],
+                    rtol=_RTOL,
+                    atol=_RTOL * 1e-3 * scale + 1e-300,
                 )
         except _TooLong:
             break

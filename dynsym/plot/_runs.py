@@ -16,8 +16,7 @@ from ..trajectory import Trajectory
 from ..trajectory.trajectory import with_units
 from ..vector_field import VectorField
 from ._lines import even, extremes, orbit, shown_runs
-from ._spectra import shorten
-from ._style import FAINT, INK, MUTED, STATUS_COLOUR, new_figure, run_colour, say, styled
+from ._style import FAINT, INK, MUTED, STATUS_COLOUR, new_figure, run_colour, say, shorten, styled
 
 _MOST_LAWS = 8
 _MOST_PANELS = 6
@@ -74,8 +73,12 @@ def draw_drift(axis: Axes, law: Law, runs: Sequence[Trajectory], points: int) ->
     for k, run in shown:
         change = relative_change(law, run)
         kept = extremes(change, most)
-        axis.plot(run.t[kept], change[kept], "-", color=run_colour(k), lw=0.9, label=run.label or f"run {k + 1}")
-    axis.set_title(shorten(law.expression, 84), loc="left", color=STATUS_COLOUR.get(law.verdict.status, INK), fontsize=8)
+        axis.plot(
+            run.t[kept], change[kept], "-", color=run_colour(k), lw=0.9, label=run.label or f"run {k + 1}"
+        )
+    axis.set_title(
+        shorten(law.expression, 84), loc="left", color=STATUS_COLOUR.get(law.verdict.status, INK), fontsize=8
+    )
     axis.margins(x=0.01)
     axis.locator_params(axis="y", nbins=4)
     axis.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
@@ -144,7 +147,10 @@ def state_pairs(n: int) -> list[tuple[int, int]]:
 
 
 def _draw_portraits(
-    axes: Sequence[Axes], runs: Sequence[Trajectory], field: VectorField | None, pairs: Sequence[tuple[int, int]]
+    axes: Sequence[Axes],
+    runs: Sequence[Trajectory],
+    field: VectorField | None,
+    pairs: Sequence[tuple[int, int]],
 ) -> None:
     shown = shown_runs(runs)
     most = max(_PHASE_POINTS // (len(pairs) * (len(shown) + _MOST_ORBITS)), 20)
@@ -167,10 +173,10 @@ def _draw_orbit(
     kept, path = lines
     i, j = pair
     across = run.t if i == j else run.x[:, i]
-    axis.plot(across[kept], run.x[kept, j], ".", ms=2.4, mew=0, alpha=0.75, color=colour)
+    axis.plot(across[kept], run.x[kept, j], ".", ms=2.6, mew=0, alpha=0.8, color=colour, zorder=3)
     if path is not None:
         along = run.t[kept][: len(path)] if i == j else path[:, i]
-        axis.plot(along, path[:, j], "-", lw=0.8, color=INK)
+        axis.plot(along, path[:, j], "-", lw=0.7, color=INK, zorder=2)
 
 
 def _keep_to_data(axis: Axes, runs: Sequence[Trajectory], pair: tuple[int, int]) -> None:
@@ -180,7 +186,10 @@ def _keep_to_data(axis: Axes, runs: Sequence[Trajectory], pair: tuple[int, int])
         if i == j and limit == axis.set_xlim:
             low, high = min(float(r.t[0]) for r in runs), max(float(r.t[-1]) for r in runs)
         else:
-            low, high = min(float(np.min(r.x[:, k])) for r in runs), max(float(np.max(r.x[:, k])) for r in runs)
+            low, high = (
+                min(float(np.min(r.x[:, k])) for r in runs),
+                max(float(np.max(r.x[:, k])) for r in runs),
+            )
         if np.isfinite([low, high]).all() and high > low:
             limit(low - 0.06 * (high - low), high + 0.06 * (high - low))
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from .._checks import Array, require
 from ..certify import Level, Verdict
 from ..spectral import Spectrum
-from ._style import ACCENT, FAINT, INK, MUTED, STATUS_COLOUR, STATUS_MARKER, new_figure, say, styled
+from ._style import ACCENT, FAINT, INK, MUTED, STATUS_COLOUR, STATUS_MARKER, new_figure, say, shorten, styled
 
 _FLOOR = 1e-16  # exact zeros are drawn here
 _MOST = 60
@@ -81,7 +81,14 @@ def draw_spectrum(axis: Axes, spectrum: Spectrum, level: Level, statuses: Sequen
     for status in STATUS_COLOUR:
         here = known == status
         if here.any():
-            axis.plot(place[here], shown[here], STATUS_MARKER[status], ms=6, color=STATUS_COLOUR[status], label=status)
+            axis.plot(
+                place[here],
+                shown[here],
+                STATUS_MARKER[status],
+                ms=6,
+                color=STATUS_COLOUR[status],
+                label=status,
+            )
     _tolerance(axis, level.delta)
     _log_limits(axis, shown, level.delta)
     axis.set_xlim(0.2, len(values) + 0.8)
@@ -144,13 +151,16 @@ def draw_verdicts(axis: Axes, found: Sequence[Verdict], level: Level, names: Seq
     axis.set_xlim(*_decades(np.maximum(every, _FLOOR), level.delta))
     axis.set_ylim(len(found) - 0.4, -0.9)
     axis.set_yticks(range(len(found)), [shorten(name) for name in names])
-    axis.text(level.delta, -0.85, f" \N{GREEK SMALL LETTER DELTA} = {level.delta:g}", color=ACCENT, va="top", fontsize=8)
+    axis.text(
+        level.delta,
+        -0.85,
+        f" \N{GREEK SMALL LETTER DELTA} = {level.delta:g}",
+        color=ACCENT,
+        va="top",
+        fontsize=8,
+    )
     axis.tick_params(axis="y", length=0, labelcolor=INK)
     axis.set_xlabel("defect; the bar ends at its upper bound")
-
-
-def shorten(text: str, most: int = 40) -> str:
-    return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _tolerance(axis: Axes, delta: float) -> None:

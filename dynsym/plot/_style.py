@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
@@ -71,3 +72,19 @@ def say(axis: Axes, text: str) -> None:
     """Write a sentence into an axis that has nothing to show."""
     axis.set_axis_off()
     axis.text(0.5, 0.5, text, ha="center", va="center", color=MUTED, transform=axis.transAxes)
+
+
+_RAISED = str.maketrans("0123456789-", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b")
+
+
+def shorten(text: str, most: int = 44) -> str:
+    """An expression as a person writes it (``x**2*v`` as x\u00b2 v), cut to the room there is."""
+    text = re.sub(r"\*\*(-?\d+)", lambda power: power[1].translate(_RAISED), text)
+    text = re.sub(r"(?<!\*)\*(?!\*)", "\N{NO-BREAK SPACE}", text).replace("**", "^")
+    text = re.sub(r"\bd/d(\w+)", "\N{PARTIAL DIFFERENTIAL}/\N{PARTIAL DIFFERENTIAL}\\1", text)
+    return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def theme() -> dict[str, str]:
+    """The colours that carry a meaning, by name; a page may put its own in their place."""
+    return {"ink": INK, "muted": MUTED, "faint": FAINT, "accent": ACCENT, **STATUS_COLOUR}
