@@ -3,64 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from .._checks import Array
 from ..certify import CERTIFIED, Level, Verdict
+from ..spectral import relative_spectrum
 
 _CUTS = (0.2, 0.1, 0.05, 0.02, 0.01, 1e-3, 1e-5, 1e-8)
 _LARGEST_DENOMINATOR = 12
 _SLACK = 0.1  # share of delta by which the upper bound of a simpler form may exceed that of the fitted one
 
 
-def simplify(vector: Array, weights: Array, judged: Callable[[Array], Verdict], level: Level) -> tuple[Array, Verdict]:
+@dataclass(frozen=True)
+class Judge:
+    """How a form of a finding is tested: its operator and norm on the region, and the verdict on given coefficients."""
+
+    operator: Array
+    gram: Array
+    weights: Array
+    verdict: Callable[[Array], Verdict]
+    level: Level
+
+    def nearest(self, vector: Array, kept: Array) -> Array:
+        """The least broken vector on some of the coordinates, near to the given one and with the same leading entry."""
+        index = np.flatnonzero(kept)
+        spectrum = relative_spectrum(self.operator[:, index], self.gram[np.ix_(index, index)], "")
+        low = spectrum.values <= 3 * spectrum.values[0] + 1e-12
+        span = spectrum.vectors[:, low]
+        out = np.zeros_like(vector)
+        out[index] = span @ (span.T @ self.gram[np.ix_(index, index)] @ vector[index])
+        return out
+
+
+def simplify(vector: Array, judge: Judge) -> tuple[Array, Verdict]:
     """The simplest form of a finding that the data accept as well as the fitted one.
 
-    Small entries are set to zero, from the coarsest cut on; then ratios to the leading entry are rounded to simple fractions.
-    Each step is kept only if the verdict on the simpler form is no worse, so nothing is rounded beyond its error.
-
-    Parameters
-    ----------
-    vector
-        (k,) coefficients.
-    weights
-        (k,) size of each coordinate's function.
-    judged
-        The verdict on given coefficients.
-    level
-        Tolerance and error level.
+    Small entries are set to zero, from the coarsest cut on, and the others adapted; then ratios to the leading entry are
+    rounded to simple fractions. Each step is kept only if the verdict on the simpler form is no worse, so nothing is rounded
+    beyond its error.
     """
-    pivot = int(np.argmax(np.abs(vector) * weights))
-    best = vector / vector[pivot]
-    verdict = judged(best)
+    best = _normalised(vector, judge.weights)
+    verdict = judge.verdict(best)
     if verdict.status != CERTIFIED:
         return best, verdict
-    allowed = verdict.upper + _SLACK * level.delta
+    allowed = verdict.upper + _SLACK * judge.level.delta
 
     def accepted(trial: Array) -> Verdict | None:
-        found = judged(trial)
+        found = judge.verdict(trial)
         return found if found.status == CERTIFIED and found.upper <= allowed else None
 
-    size = np.abs(best) * weights
-    previous = None
+    size = np.abs(best) * judge.weights
+    tried: set[int] = set()
     for cut in _CUTS:
-        trial = np.where(size > cut * size.max(), best, 0.0)
-        if previous is not None and np.array_equal(trial, previous):
+        kept = size > cut * size.max()
+        if int(kept.sum()) in tried or not kept.any():
             continue
-        previous = trial
-        found = accepted(trial)
-        if found is not None:
-            best, verdict = trial, found
-            break
-    rounded = np.array([_simple(value) for value in best])
-    if not np.array_equal(rounded, best):
-        found = accepted(rounded)
-        if found is not None:
-            return rounded, found
-        best, verdict = _round_one_by_one(best, verdict, accepted)
+        tried.add(int(kept.sum()))
+        trial = _normalised(judge.nearest(best, kept), judge.weights)
+        for form in (_rounded(trial), trial):
+            found = accepted(form)
+            if found is not None:
+                return (form, found) if form is not trial else _round_one_by_one(trial, found, accepted)
     return best, verdict
+
+
+def _normalised(vector: Array, weights: Array) -> Array:
+    """Scaled so that the leading entry, by contribution, is 1."""
+    pivot = vector[int(np.argmax(np.abs(vector) * weights))]
+    return vector / pivot if pivot else vector
+
+
+def _rounded(vector: Array) -> Array:
+    return np.array([_simple(value) for value in vector])
 
 
 def _round_one_by_one(

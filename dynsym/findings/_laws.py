@@ -23,7 +23,7 @@ from ..sections import ScalarFunction
 from ..spectral import Spectrum, relative_spectrum
 from ..trajectory import Trajectory
 from ..vector_field import VectorField
-from ._canonical import simplify
+from ._canonical import Judge, simplify
 from ._evidence import evidence_of
 
 _NEW = 0.2  # sine of the angle to what is already listed, above which a function is a new one
@@ -272,11 +272,12 @@ class _Search:
         """The sparsest new laws of a certified space, simplified."""
         weights = np.sqrt(np.maximum(np.diag(self.reading.gram), 0.0)) * self.usable
         functionals = fresh.T @ self._root()
+        judge_form = Judge(self.reading.operator, self.reading.gram, weights, self.judged, self.level)
         out: list[tuple[Array, Verdict]] = []
         for vector in sparse_vectors(span, weights, functionals):
             listed = np.hstack([known, *(v[:, None] for v, _ in out)])
             if self._fresh(vector[:, None], listed).shape[1]:
-                out.append(simplify(vector, weights, self.judged, self.level))
+                out.append(simplify(vector, judge_form))
             if len(out) == fresh.shape[1]:
                 break
         return out

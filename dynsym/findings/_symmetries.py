@@ -20,7 +20,7 @@ from ..lie_derivative import equivariance_matrix
 from ..regression import Model
 from ..spectral import Spectrum
 from ..vector_field import VectorField
-from ._canonical import simplify
+from ._canonical import Judge, simplify
 from ._evidence import evidence_of
 
 _MOST_UNDECIDED = 6
@@ -217,10 +217,9 @@ def _canonical(
         return []
     weights = np.sqrt(np.maximum(np.diag(reading.matrix.bound), 1e-300))
     basis = sparse_basis(np.stack(certified, axis=1), weights)
-    out = []
-    for vector in basis.T:
-        simple, verdict = simplify(vector, weights, judged, level)
-        out.append((simple, verdict))
+    gram = reading.matrix.parts.T @ reading.matrix.parts + reading.matrix.bound
+    judge_form = Judge(reading.matrix.operator, gram, weights, judged, level)
+    out = [simplify(vector, judge_form) for vector in basis.T]
     out.sort(key=lambda pair: (int(np.count_nonzero(pair[0])), pair[1].defect))
     out.sort(key=lambda pair: pair[1].status != CERTIFIED)
     return [_finding(candidates, field, v, verdict, None) for v, verdict in out]
