@@ -37,9 +37,9 @@ class Quadrature(Measure):
     Examples
     --------
     >>> import dynsym as dy
-    >>> q = dy.inner_product.Quadrature([[-1.0], [1.0]], [1.0, 1.0])
+    >>> q = dy.inner_product.Quadrature([[-1.0], [1.0]], [1.0, 3.0])
     >>> q.gram(dy.Monomials(1, 1)).round(12).tolist()
-    [[1.0, 0.0], [0.0, 1.0]]
+    [[1.0, 0.5], [0.5, 1.0]]
     """
 
     points: Array

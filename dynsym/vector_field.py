@@ -16,6 +16,7 @@ from .dictionary import Dictionary, Terms
 from .dictionary._base import symbols_for
 from .sections import expression_of, text_of
 from .trajectory import Trajectory
+from .trajectory._fields import check_times
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,8 @@ class VectorField:
 
         Raises
         ------
+        DataError
+            If x0 has not n finite entries or the times do not increase.
         ConvergenceError
             If the solution leaves every bound or the step size vanishes; carries the part that was reached.
 
@@ -173,6 +176,10 @@ class VectorField:
         """
         start, times = as_floats("x0", x0, 1), as_floats("t", t, 1)
         require(len(start) == self.n_states, f"x0 must have {self.n_states} entries, got {len(start)}")
+        require_finite("x0", start)
+        check_times(times)
+        if len(times) == 1:
+            return Trajectory(t=times, x=start[None, :], names=self.names)
         how = Integrator() if integrator is None else integrator
         rhs = self.right_hand_side
         with np.errstate(all="ignore"):
@@ -185,11 +192,11 @@ class VectorField:
                 rtol=how.rtol,
                 atol=how.atol,
             )
-        reached = out.y.T if out.t.size else start[None, :]
+        # A solver that fails in its first step returns empty lists.
+        reached = out.y.T if len(out.t) else start[None, :]
         if not out.success or len(out.t) < len(times) or not np.isfinite(reached).all():
             raise ConvergenceError(
-                f"the solution stopped at t = {out.t[-1] if out.t.size else times[0]:g}, before "
-                f"{times[-1]:g}: "
+                f"the solution stopped at t = {out.t[-1] if len(out.t) else times[0]:g}, before {times[-1]:g}: "
                 f"{out.message} Shorten the time span or start elsewhere.",
                 last=reached,
             )
