@@ -1,0 +1,63 @@
+"""Findings in plain sentences: what is claimed, where, how exactly, and what the runs themselves say."""
+
+from __future__ import annotations
+
+from ..certify import CERTIFIED, REFUTED, Level, Verdict
+from ..findings import ConservedQuantities, Law, Symmetries, SymmetryFinding
+from ._numbers import short
+
+
+def law_sentence(law: Law, found: ConservedQuantities) -> str:
+    """One conserved quantity in words, to follow its formula."""
+    verdict = law.verdict
+    if verdict.status == CERTIFIED:
+        claim = f"is conserved: {_ruled_out(verdict)} {_where(found.region.description)}"
+    elif verdict.status == REFUTED:
+        claim = f"is not conserved: {verdict.reason} {_where(found.region.description)}"
+    else:
+        claim = f"may or may not be conserved, the data cannot tell: {verdict.reason}"
+    return f"{claim} {_level(found.level)}. {_drift(law)}"
+
+
+def symmetry_sentence(finding: SymmetryFinding, found: Symmetries) -> str:
+    """One generator in words, to follow its formula."""
+    verdict = finding.verdict
+    if verdict.status == CERTIFIED:
+        claim = f"is a symmetry: {_ruled_out(verdict)} {_where(found.region.description)}"
+    elif verdict.status == REFUTED:
+        claim = f"is not a symmetry: {verdict.reason} {_where(found.region.description)}"
+    else:
+        claim = f"may or may not be a symmetry, the data cannot tell: {verdict.reason}"
+    tail = " It is the flow of the dynamics itself, which every autonomous system has." if finding.trivial else ""
+    return f"{claim} {_level(found.level)}.{tail}"
+
+
+def what_is_claimed(found: Symmetries | ConservedQuantities, kind: str) -> str:
+    """The number of findings of each verdict, as a sentence."""
+    statuses = [finding.verdict.status for finding in found.findings]
+    if not statuses:
+        return f"No {kind} among the {len(found.spectrum.values)} directions searched."
+    parts = [f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses)]
+    return f"Among the {len(found.spectrum.values)} directions searched: {', '.join(parts)}."
+
+
+def _ruled_out(verdict: Verdict) -> str:
+    return f"the data rule out a relative defect above {short(verdict.upper)}"
+
+
+def _where(region: str) -> str:
+    return f"in {region}" if region else "on the data"
+
+
+def _level(level: Level) -> str:
+    shared = f", shared among {level.trials} candidates" if level.trials > 1 else ""
+    return f"(tolerance {level.delta:g}, error level {level.alpha:g}{shared})"
+
+
+def _drift(law: Law) -> str:
+    text = (
+        f"Along the runs it varies by {short(law.relative_drift)} of what it would if the states varied independently"
+    )
+    if law.drift_expected > 0:
+        text += f"; the measurement noise alone gives {short(law.drift_expected)}"
+    return text + "."
