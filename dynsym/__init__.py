@@ -2,6 +2,7 @@
 
 from . import algebra, certify, dictionary, differentiation, generators, inner_product, optim, systems
 from ._checks import ConvergenceError, DataError
+from .analysis import Analysis, AnalysisSettings, analyze
 from .dictionary import Dictionary, Fourier, Monomials, Radial, Terms, parse_dictionary
 from .differentiation import Derivatives, LocalPolynomial, WeakForm
 from .enforce import conserving, equivariant_to

@@ -363,7 +363,9 @@ def _constrained(plain: Model, constraint: LinearConstraint) -> Model:
 
     total = plain.information.total
     solution = solve(Quadratic(total.theta, total.target), None, constraint)
-    field = VectorField(plain.field.dictionary, solution.coefficients)
+    # Entries that the constraint forces to zero come out as rounding; they are zero.
+    forced = np.linalg.norm(_basis(constraint, plain), axis=1).reshape(solution.coefficients.shape) < 1e-9
+    field = VectorField(plain.field.dictionary, np.where(forced, 0.0, solution.coefficients))
     return replace(plain, field=field, solution=solution, constraint=constraint)
 
 

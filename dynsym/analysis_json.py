@@ -1,0 +1,109 @@
+"""The contracted record of an analysis: plain data for JSON, every number finite or None."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sympy as sp
+
+from .findings import Law, SymmetryFinding
+from .refit import Refit
+
+if TYPE_CHECKING:
+    from .analysis import Analysis
+
+SCHEMA = 1
+
+
+def record_of(analysis: Analysis) -> dict[str, Any]:
+    """The record of schema version 1."""
+    model = analysis.model
+    algebra = analysis.symmetries.algebra
+    return plain(
+        {
+            "schema": SCHEMA,
+            "input": analysis.input,
+            "model": {
+                "states": list(model.field.names),
+                "terms": list(model.field.dictionary.terms),
+                "coefficients": model.coefficients,
+                "standard_errors": model.standard_errors,
+                "equations": model.equations(10),
+                "unexplained": 1 - model.explained,
+            },
+            "conserved_quantities": [_law(law) for law in analysis.laws.findings],
+            "independent_conserved": analysis.laws.independent,
+            "symmetries": [_symmetry(finding) for finding in analysis.symmetries.findings],
+            "algebra": {
+                "dimension": analysis.symmetries.dimension,
+                "name": "not closed" if algebra is None else algebra.name,
+                "structure_constants": None if algebra is None else algebra.structure_constants,
+            },
+            "region": analysis.symmetries.region.description,
+            "hamiltonian": None,
+            "refit": None if analysis.refit is None else _refit(analysis.refit),
+            "warnings": list(analysis.warnings),
+            "timings": analysis.timings,
+        }
+    )
+
+
+def _law(law: Law) -> dict[str, Any]:
+    terms = law.function.dictionary.terms
+    return {
+        "expression": sp.sstr(law.function.to_sympy()),
+        "coefficients": {t: c for t, c in zip(terms, law.function.coefficients) if c != 0},
+        "verdict": law.verdict.status,
+        "defect": law.verdict.defect,
+        "defect_upper": law.verdict.upper,
+        "defect_lower": law.verdict.lower,
+        "reason": law.verdict.reason,
+        "relative_drift": law.relative_drift,
+        "drift_from_noise": law.drift_expected,
+    }
+
+
+def _symmetry(finding: SymmetryFinding) -> dict[str, Any]:
+    parts = finding.generator.affine_parts()
+    assert finding.generator.time_scaling is not None
+    return {
+        "label": finding.label,
+        "matrix": None if parts is None else parts[0][0],
+        "offset": None if parts is None else parts[1][0],
+        "time_scaling": float(finding.generator.time_scaling[0]),
+        "expression": finding.generator.expressions(10)[0],
+        "verdict": finding.verdict.status,
+        "defect": finding.verdict.defect,
+        "defect_upper": finding.verdict.upper,
+        "defect_lower": finding.verdict.lower,
+        "reason": finding.verdict.reason,
+        "trivial": finding.trivial,
+    }
+
+
+def _refit(again: Refit) -> dict[str, Any]:
+    return {
+        "equations": again.model.equations(10),
+        "coefficients": again.model.coefficients,
+        "generators": again.generators.expressions(10),
+        "heldout_error": {"plain": again.heldout_plain, "refit": again.heldout_refit},
+        "rollout_error": {"plain": again.rollout_plain, "refit": again.rollout_refit},
+        "message": again.message,
+    }
+
+
+def plain(value: Any) -> Any:
+    """Nested plain lists, dicts, strings and finite numbers; anything not finite becomes None."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    return value
