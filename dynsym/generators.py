@@ -14,8 +14,9 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import Array, frozen, require, unique_names
+from ._checks import Array, frozen, require, require_finite, unique_names
 from .dictionary import Dictionary, Monomials
+from .dictionary._base import symbols_for
 from .sections import text_of
 from .vector_field import VectorField
 
@@ -66,6 +67,7 @@ class Generators:
         require(b.shape == (q,), f"time_scaling must have shape ({q},), got {b.shape}")
         require(ramp.shape == a.shape, f"ramp must have shape {a.shape}, got {ramp.shape}")
         for name, value in (("coefficients", a), ("time_scaling", b), ("ramp", ramp)):
+            require_finite(name, value)
             object.__setattr__(self, name, value)
         object.__setattr__(self, "labels", tuple(self.labels))
 
@@ -125,20 +127,19 @@ class Generators:
 
     def affine_parts(self) -> tuple[Array, Array] | None:
         """Matrices (q, n, n) and offsets (q, n) if every xi_i is affine, else None."""
-        if not isinstance(self.dictionary, Monomials):
-            return None
-        degree = self.dictionary.exponents.sum(axis=1)
-        if self.coefficients[:, :, degree > 1].any():
-            return None
+        states = {symbol: j for j, symbol in enumerate(symbols_for(self.names))}
         matrix, offset = (
             np.zeros((len(self), self.n_states, self.n_states)),
             np.zeros((len(self), self.n_states)),
         )
-        for k, row in enumerate(self.dictionary.exponents):
-            if degree[k] == 0:
-                offset = offset + self.coefficients[:, :, k]
-            elif degree[k] == 1:
-                matrix[:, :, int(np.argmax(row))] = self.coefficients[:, :, k]
+        for k, term in enumerate(self.dictionary.symbolic()):
+            column = self.coefficients[:, :, k]
+            if term == 1:
+                offset += column
+            elif term in states:
+                matrix[:, :, states[term]] += column
+            elif column.any():
+                return None
         return matrix, offset
 
     def expressions(self, digits: int = 6) -> list[str]:
@@ -193,17 +194,22 @@ def _derivation(
 ) -> str:
     pieces = []
     for i, name in enumerate(names):
-        for factor, row in (("", a[i]), ("t*", ramp[i])):
+        for time, row in (("", a[i]), ("t", ramp[i])):
             if row.any():
-                text = text_of(terms, row, digits)
-                many = np.count_nonzero(row) > 1
-                pieces.append(
-                    (f"{factor}({text})" if many or (factor and text[0] == "-") else factor + text)
-                    + f" d/d{name}"
-                )
+                pieces.append(f"{_factor(text_of(terms, row, digits), time)}d/d{name}")
     if b:
         pieces.append(f"{text_of(('t',), [b], digits)} d/dt")
     return " + ".join(pieces).replace("+ -", "- ") or "0"
+
+
+def _factor(text: str, time: str) -> str:
+    """What stands before d/dx: a sum in brackets, a sign or nothing for one, with a t in front for a ramp."""
+    sign, size = ("-", text[1:]) if text.startswith("-") and " " not in text else ("", text)
+    if " + " in size or " - " in size:
+        size = f"({size})"
+    if time:
+        size = time if size == "1" else f"{time}*{size}"
+    return sign if size == "1" else f"{sign}{size} "
 
 
 def _affine_family(
@@ -223,6 +229,11 @@ def _names(n_states: int, names: Sequence[str] | None) -> tuple[str, ...]:
     return own
 
 
+def _known(names: tuple[str, ...], chosen: Sequence[str]) -> None:
+    unknown = [s for s in chosen if s not in names]
+    require(not unknown, f"unknown states {', '.join(unknown)}; the states are: {', '.join(names)}")
+
+
 def _unit(n: int, i: int, j: int) -> Array:
     out = np.zeros((n, n))
     out[i, j] = 1.0
@@ -230,13 +241,27 @@ def _unit(n: int, i: int, j: int) -> Array:
 
 
 def translations(n_states: int, names: Sequence[str] | None = None) -> Generators:
-    """The n fields d/dx_i."""
+    """The n fields d/dx_i.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> dy.generators.translations(2).expressions()
+    ['d/dx1', 'd/dx2']
+    """
     own, n = _names(n_states, names), n_states
     return _affine_family(own, [np.zeros((n, n))] * n, list(np.eye(n)), [f"translation {s}" for s in own])
 
 
 def linear(n_states: int, names: Sequence[str] | None = None) -> Generators:
-    """gl(n): the n^2 fields x_j d/dx_i."""
+    """gl(n): the n^2 fields x_j d/dx_i.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> len(dy.generators.linear(3))
+    9
+    """
     own, n = _names(n_states, names), n_states
     pairs = [(i, j) for i in range(n) for j in range(n)]
     return _affine_family(
@@ -248,12 +273,26 @@ def linear(n_states: int, names: Sequence[str] | None = None) -> Generators:
 
 
 def affine(n_states: int, names: Sequence[str] | None = None) -> Generators:
-    """gl(n) and translations: the n^2 + n fields x_j d/dx_i and d/dx_i."""
+    """gl(n) and translations: the n^2 + n fields x_j d/dx_i and d/dx_i.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> len(dy.generators.affine(3))
+    12
+    """
     return translations(n_states, names) + linear(n_states, names)
 
 
 def scalings(n_states: int, names: Sequence[str] | None = None) -> Generators:
-    """The n fields x_i d/dx_i."""
+    """The n fields x_i d/dx_i.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> dy.generators.scalings(2).expressions()
+    ['x1 d/dx1', 'x2 d/dx2']
+    """
     own, n = _names(n_states, names), n_states
     return _affine_family(
         own, [_unit(n, i, i) for i in range(n)], [np.zeros(n)] * n, [f"scaling {s}" for s in own]
@@ -277,6 +316,12 @@ def rotations(
     ------
     DataError
         If the groups differ in length or name unknown states.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> dy.generators.rotations(4, ("x", "y", "u", "v"), vectors=[("x", "y"), ("u", "v")]).expressions()
+    ['-y d/dx + x d/dy - v d/du + u d/dv']
     """
     own = _names(n_states, names)
     groups = [own] if vectors is None else [tuple(v) for v in vectors]
@@ -284,8 +329,7 @@ def rotations(
     require(
         len(sizes) == 1 and sizes[0] >= 2, f"vectors must have one common length >= 2, got lengths {sizes}"
     )
-    unknown = [s for g in groups for s in g if s not in own]
-    require(not unknown, f"unknown states {', '.join(unknown)}; the states are: {', '.join(own)}")
+    _known(own, [s for g in groups for s in g])
     matrices, labels = [], []
     for i, j in combinations(range(sizes[0]), 2):
         matrix = np.zeros((n_states, n_states))
@@ -298,22 +342,46 @@ def rotations(
 
 
 def euclidean(n_states: int, names: Sequence[str] | None = None) -> Generators:
-    """se(n): translations and rotations of all states."""
+    """se(n): translations and rotations of all states.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> len(dy.generators.euclidean(3))
+    6
+    """
     return translations(n_states, names) + rotations(n_states, names)
 
 
 def galilean(
     n_states: int, positions: Sequence[str], velocities: Sequence[str], names: Sequence[str] | None = None
 ) -> Generators:
-    """Translations and rotations of space, and boosts q -> q + u t, v -> v + u, of one or several particles.
+    """Translations and rotations of space, and boosts q -> q + u t, v -> v + u, of one particle.
 
-    `positions` and `velocities` are paired; with k particles in d dimensions list particle by particle, and
-    give d groups by using names in the same order for each particle. Here one particle in d = len(positions)
-    dimensions is meant; add families for more.
+    Parameters
+    ----------
+    n_states
+        Number of states n.
+    positions, velocities
+        Names of the d coordinates of the particle and of their d velocities, in the same order.
+    names
+        All state names.
+
+    Raises
+    ------
+    DataError
+        If positions and velocities differ in number or name unknown states.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> dy.generators.galilean(2, ("q",), ("v",), names=("q", "v")).expressions()
+    ['d/dq', 't d/dq + d/dv']
     """
     own = _names(n_states, names)
     q, v = tuple(positions), tuple(velocities)
     require(len(q) == len(v), f"{len(q)} positions but {len(v)} velocities")
+    _known(own, (*q, *v))
     space = translations(n_states, own)
     keep = [own.index(s) for s in q]
     moves = space.combine(np.eye(n_states)[:, keep], [f"translation {s}" for s in q])
@@ -327,7 +395,14 @@ def galilean(
 
 
 def symplectic(n_states: int, names: Sequence[str] | None = None) -> Generators:
-    """sp(n, R): linear Hamiltonian fields J S x, S symmetric; states (q_1..q_d, p_1..p_d), n = 2 d."""
+    """sp(n, R): linear Hamiltonian fields J S x, S symmetric; states (q_1..q_d, p_1..p_d), n = 2 d.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> dy.generators.symplectic(2, ("q", "p")).expressions()
+    ['-q d/dp', 'q d/dq - p d/dp', 'p d/dq']
+    """
     own = _names(n_states, names)
     require(n_states % 2 == 0, f"symplectic fields need an even number of states, got {n_states}")
     d = n_states // 2
@@ -339,13 +414,27 @@ def symplectic(n_states: int, names: Sequence[str] | None = None) -> Generators:
 
 
 def polynomial(n_states: int, degree: int, names: Sequence[str] | None = None) -> Generators:
-    """All fields x^a d/dx_i with |a| <= degree."""
+    """All fields x^a d/dx_i with |a| <= degree.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> len(dy.generators.polynomial(2, 2))
+    12
+    """
     dictionary = Monomials(n_states, degree, names=_names(n_states, names))
     return over(dictionary)
 
 
 def over(dictionary: Dictionary) -> Generators:
-    """All fields theta_j d/dx_i over a dictionary, (n p) of them."""
+    """All fields theta_j d/dx_i over a dictionary, (n p) of them.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> dy.generators.over(dy.Terms(["sin(x)"], ("x", "y"))).expressions()
+    ['sin(x) d/dx', 'sin(x) d/dy']
+    """
     n, p = dictionary.n_states, dictionary.n_terms
     a = np.eye(n * p).reshape(n * p, n, p)
     labels = tuple(f"{term} d/d{name}" for name in dictionary.names for term in dictionary.terms)
@@ -353,7 +442,15 @@ def over(dictionary: Dictionary) -> Generators:
 
 
 def custom(fields: Sequence[VectorField], labels: Sequence[str] | None = None) -> Generators:
-    """Given vector fields over one dictionary or several."""
+    """Given vector fields, over one dictionary or several.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> field = dy.VectorField(dy.Terms(["x^2"], ("x",)), [[1]])
+    >>> dy.generators.custom([field], ["projective"]).expressions()
+    ['x**2 d/dx']
+    """
     require(len(fields) > 0, "custom needs at least one vector field, got none")
     own = tuple(labels) if labels is not None else tuple(f"field {i + 1}" for i in range(len(fields)))
     require(len(own) == len(fields), f"{len(fields)} fields but {len(own)} labels")
@@ -395,6 +492,12 @@ def by_name(text: str, names: Sequence[str]) -> Generators:
     ------
     DataError
         For an unknown name, listing the known ones.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> len(dy.generators.by_name("rotations, scalings, time", ("x", "y")))
+    4
     """
     out: Generators | None = None
     time = False

@@ -195,8 +195,9 @@ class VectorField:
         # A solver that fails in its first step returns empty lists.
         reached = out.y.T if len(out.t) else start[None, :]
         if not out.success or len(out.t) < len(times) or not np.isfinite(reached).all():
+            end = out.t[-1] if len(out.t) else times[0]
             raise ConvergenceError(
-                f"the solution stopped at t = {out.t[-1] if len(out.t) else times[0]:g}, before {times[-1]:g}: "
+                f"the solution stopped at t = {end:g}, before {times[-1]:g}: "
                 f"{out.message} Shorten the time span or start elsewhere.",
                 last=reached,
             )
