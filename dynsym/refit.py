@@ -142,7 +142,7 @@ def refit(
         base = None if penalty is None else _zero_rows(plain)
         free = _score(folds, _basis(base, plain))
         choices = [c for g in _algebras(plain, family, found) if (c := _try(plain, g, family, base, folds)) is not None]
-        best = min(choices, key=lambda c: c.score, default=None)
+        best = _best(choices, len(found.generators) > 0)
         if best is None or best.score > free * 1.05 + 1e-18:
             return _keep_plain(plain, family, float(np.sqrt(free)), choices)
         model = _constrained(plain, best.constraint)
@@ -156,6 +156,14 @@ def refit(
         rollout(model),
         f"{len(best.generators)} symmetries enforced" + (", generators and coefficients polished together" if best.polished else ""),
     )
+
+
+def _best(choices: Sequence[_Choice], certified_first: bool) -> _Choice | None:
+    """The algebra with the smallest held-out error; the certified one unless another is clearly better."""
+    if not choices:
+        return None
+    best = min(choices, key=lambda c: c.score)
+    return choices[0] if certified_first and choices[0].score <= 1.1 * best.score + 1e-18 else best
 
 
 def _keep_plain(plain: Model, family: Generators, error: float, tried: Sequence[_Choice]) -> Refit:

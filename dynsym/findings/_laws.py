@@ -308,8 +308,9 @@ def _grade(expression: sp.Expr) -> int:
 def _law(
     dictionary: Dictionary, vector: Array, verdict: Verdict, runs: Sequence[Trajectory], noise: Array, level: Level
 ) -> Law:
-    pivot = vector[int(np.argmax(np.abs(vector)))]
-    function = ScalarFunction(dictionary, vector / pivot)
+    pivot = np.abs(vector).max()
+    # The first term is written with a plus sign.
+    function = ScalarFunction(dictionary, vector / (pivot * np.sign(vector[np.flatnonzero(vector)[0]])))
     drift, expected = drift_along(function, runs, noise)
     if verdict.status == CERTIFIED and drift > max(3 * level.delta, 4 * expected):
         reason = f"it drifts by {drift:.2g} along the runs, more than the fitted dynamics and the noise explain"

@@ -283,7 +283,7 @@ def _algebra(generators: Generators, region: Region, error: float) -> tuple[LieA
         algebra = identify(c, tol=tol, closure_defect=closure)
     except DataError as trouble:
         return None, (f"the certified generators were not recognised as a Lie algebra: {trouble}",)
-    if closure > tol:
+    if closure * float(np.abs(brackets).max()) > tol:
         return algebra, (f"the certified generators close only up to {closure:.1e}",)
     return algebra, ()
 

@@ -22,6 +22,7 @@ from ._information import Information
 from ._model import Model
 from ._selection import Stepwise
 
+_GAP = 10.0  # a step this many times the median one is a gap: nothing is interpolated across it
 _BLOCKS = 48  # stretches of time that count as independent when errors are estimated
 
 
@@ -38,7 +39,7 @@ class Prepared:
 def prepare(data: Any, rows: RowMethod | None = None) -> Prepared:
     """Split runs at gaps, estimate the noise, choose the row method."""
     runs = as_runs(data)
-    pieces = [(k, piece) for k, run in enumerate(runs) for piece in run.segments()]
+    pieces = [(k, piece) for k, run in enumerate(runs) for piece in run.segments(max_step=_GAP)]
     require(bool(pieces), "every sample has a missing value; there is nothing to fit")
     segments, origin = tuple(piece for _, piece in pieces), tuple(k for k, _ in pieces)
     noise = _noise(segments)

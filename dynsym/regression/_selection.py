@@ -1,4 +1,4 @@
-"""Which terms the equations need: backward elimination, judged on data that were left out."""
+"""Which terms the equations need: stepwise selection, judged on data that were left out."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from ._information import Information
 Support = npt.NDArray[np.bool_]
 
 _FLOOR = 1e-20  # squared relative errors below this are rounding
+_WORST = 2.0  # factor by which the squared error on any one fold may exceed that of the best model
+_LONGEST_FORWARD = 30
 
 
 @dataclass(frozen=True)
 class Stepwise:
-    """Backward elimination with cross-validation: the smallest model that predicts as well as the best one.
+    """Stepwise selection with cross-validation: the smallest model that predicts as well as the best one.
 
     From the full dictionary the least significant term is dropped again and again. Each model on that path is
     refitted without one fold and scored on it, relative to the size of the derivatives there; the smallest
@@ -56,20 +58,23 @@ class Stepwise:
         n = information.total.target.shape[1]
         return np.stack([self._one(i, information, folds, rest) for i in range(n)])
 
-    def _one(
-        self, equation: int, information: Information, folds: list[Factor], rest: list[Factor]
-    ) -> Support:
-        path = _path(equation, information)
-        if rest:
-            scores = np.stack([_scores(equation, s, folds, rest) for s in path])
-            best = int(np.argmin(scores.mean(axis=1)))
-            extra = scores - scores[best]
-            error = extra.std(axis=1, ddof=1) / np.sqrt(len(folds))
-            fine = extra.mean(axis=1) <= error + _FLOOR
-            keep = path[max(k for k in range(len(path)) if fine[k])]
-        else:
-            keep = path[0]
-        return self._significant(equation, information, keep)
+    def _one(self, equation: int, information: Information, folds: list[Factor], rest: list[Factor]) -> Array:
+        everything = np.linalg.norm(information.total.theta, axis=0) > 0
+        if not rest:
+            return self._significant(equation, information, everything)
+        tried = _backward(equation, information) + _forward(equation, information)
+        scores = np.stack([_scores(equation, s, folds, rest) for s in tried])
+        sizes = np.array([int(s.sum()) for s in tried])
+        best = int(np.argmin(scores.mean(axis=1)))
+        extra = scores - scores[best]
+        error = extra.std(axis=1, ddof=1) / np.sqrt(len(folds))
+        fine = extra.mean(axis=1) <= error + _FLOOR
+        # One standard error forgives a model that fails in a single fold; nothing may fail anywhere.
+        fine &= (scores <= _WORST * scores[best] + _FLOOR).all(axis=1)
+        fine[best] = True
+        least = sizes[fine].min()
+        keep = min((k for k in range(len(tried)) if fine[k] and sizes[k] == least), key=lambda k: scores[k].mean())
+        return self._significant(equation, information, tried[keep])
 
     def _significant(self, equation: int, information: Information, support: Support) -> Support:
         support = support.copy()
@@ -84,7 +89,7 @@ class Stepwise:
         return support
 
 
-def _path(equation: int, information: Information) -> list[Support]:
+def _backward(equation: int, information: Information) -> list[Array]:
     """Supports from all terms to none; large ones shrink by a tenth at a time, small ones by one."""
     theta, target = information.total.theta, information.total.target[:, equation]
     support = np.linalg.norm(theta, axis=0) > 0
@@ -101,6 +106,35 @@ def _path(equation: int, information: Information) -> list[Support]:
         support = support.copy()
         support[np.flatnonzero(support)[drop]] = False
         path.append(support.copy())
+    return path
+
+
+def _forward(equation: int, information: Information) -> list[Array]:
+    """Supports from none on, each with the term that lowers the residual most; where columns are nearly dependent, going
+    backward can lose the right one first.
+
+    References
+    ----------
+    Chen, Billings, Luo (1989), Orthogonal least squares methods and their application to non-linear system identification.
+    """
+    columns = information.total.theta.copy()
+    residual = information.total.target[:, equation].copy()
+    length = np.linalg.norm(columns, axis=0)
+    support = np.zeros(len(length), dtype=bool)
+    path = []
+    for _ in range(min(_LONGEST_FORWARD, len(length), len(residual))):
+        left = np.linalg.norm(columns, axis=0)
+        usable = ~support & (left > 1e-9 * np.maximum(length, 1e-300))
+        if not usable.any():
+            break
+        gain = np.where(usable, np.abs(columns.T @ residual) / np.where(usable, left, 1.0), -1.0)
+        j = int(np.argmax(gain))
+        direction = columns[:, j] / left[j]
+        residual -= direction * (direction @ residual)
+        columns -= np.outer(direction, direction @ columns)
+        support = support.copy()
+        support[j] = True
+        path.append(support)
     return path
 
 
