@@ -69,8 +69,19 @@ def merge(factors: Sequence[Factor] | Iterable[Factor]) -> Factor:
     """The factor of all rows behind several factors."""
     every = list(factors)
     require(bool(every), "nothing to merge: no factor was given")
+    first = every[0]
+    for factor in every[1:]:
+        require(
+            (factor.n_terms, factor.triangle.shape[1]) == (first.n_terms, first.triangle.shape[1]),
+            f"factors of {_columns(first)} and of {_columns(factor)} cannot be merged; "
+            "use one dictionary for all",
+        )
     stacked = np.vstack([factor.triangle for factor in every])
     return Factor(frozen(_triangle(stacked)), every[0].n_terms, sum(factor.n_rows for factor in every))
+
+
+def _columns(factor: Factor) -> str:
+    return f"{factor.n_terms} terms and {factor.triangle.shape[1] - factor.n_terms} targets"
 
 
 def _triangle(rows: Array) -> Array:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import Array, DataError, as_floats, frozen, require
+from ._checks import Array, DataError, as_floats, frozen, require, require_finite
 from .dictionary import Dictionary, Monomials
 from .trajectory import Trajectory
 
@@ -53,6 +53,8 @@ class Quadrature(Measure):
             f"need as many weights as points and at least one, got {len(points)} points, "
             f"{len(weights)} weights",
         )
+        require_finite("points", points)
+        require_finite("weights", weights)
         require(bool((weights >= 0).all() and weights.sum() > 0), "weights must be >= 0 with a positive sum")
         object.__setattr__(self, "points", points)
         object.__setattr__(self, "weights", frozen(weights / weights.sum()))
@@ -63,6 +65,12 @@ def data_measure(runs: Sequence[Trajectory]) -> Quadrature:
     x = np.concatenate([run.x[np.isfinite(run.x).all(axis=1)] for run in runs])
     require(len(x) > 0, "the runs hold no complete sample; nothing can be integrated over them")
     return Quadrature(x, np.ones(len(x)), f"the {len(x)} samples of {len(runs)} run(s)")
+
+
+def _usable(n_points: int, *parameters: Array) -> None:
+    require(n_points >= 1, f"n_points must be at least 1, got {n_points}")
+    for value in parameters:
+        require_finite("parameters of a measure", value)
 
 
 class _ExactMoments(Measure):
@@ -113,6 +121,7 @@ class Box(_ExactMoments):
         require(
             low.shape == high.shape, f"low and high must have the same length, got {low.shape}, {high.shape}"
         )
+        _usable(self.n_points, low, high)
         require(bool((high > low).all()), f"a box needs low < high in each state, got {low} and {high}")
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
@@ -167,6 +176,7 @@ class Gaussian(_ExactMoments):
         require(
             mean.shape == sd.shape, f"mean and sd must have the same length, got {mean.shape}, {sd.shape}"
         )
+        _usable(self.n_points, mean, sd)
         require(bool((sd > 0).all()), f"a Gaussian needs sd > 0 in each state, got {sd}")
         object.__setattr__(self, "mean", mean)
         object.__setattr__(self, "sd", sd)
