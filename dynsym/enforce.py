@@ -40,6 +40,11 @@ def equivariant_to(
     LinearConstraint
         On the n p coefficients, flattened by rows, with independent rows.
 
+    Raises
+    ------
+    DataError
+        If there is no generator, one depends on time, or the states do not match.
+
     Examples
     --------
     >>> import dynsym as dy
@@ -69,6 +74,11 @@ def conserving(
     functions: ScalarFunction | Sequence[ScalarFunction], dictionary: Dictionary, region: Region | None = None
 ) -> LinearConstraint:
     """The constraint grad h . f = 0 for every given function h, on the coefficients C of f = C theta.
+
+    Raises
+    ------
+    DataError
+        If no function is given or one is over another number of states.
 
     Examples
     --------

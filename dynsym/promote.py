@@ -42,6 +42,11 @@ def SymmetryBreaking(
         Where the Lie derivatives are measured; default generic points of unit size. Pass `plain.region` of a
         first fit when states differ in scale.
 
+    Raises
+    ------
+    DataError
+        If there is no candidate, one is zero or depends on time, or the states do not match.
+
     References
     ----------
     Otto, Zolman, Kutz, Brunton (2025), JMLR 26(248), section on promoting symmetry.
@@ -56,6 +61,12 @@ def SymmetryBreaking(
     0.0
     """
     require(len(generators) > 0, "no candidate generator was given")
+    require(
+        generators.n_states == dictionary.n_states,
+        f"the generators act on {generators.n_states} states, the dictionary has {dictionary.n_states}",
+    )
+    zero = [label for label, row in zip(generators.labels, generators.vectors) if not row.any()]
+    require(not zero, f"the candidates {', '.join(zero)} are zero; leave them out")
     require(generators.ramps() is None, "generators that depend on time cannot be promoted on x' = f(x)")
     where = generic_region(dictionary) if region is None else region
     blocks = broken_blocks(generators, dictionary, where)
