@@ -1,6 +1,7 @@
 """Figures of results: spectra, verdicts, drifts along the runs, phase portraits.
 
-Each function returns a matplotlib `Figure` and leaves pyplot alone; save it with ``figure.savefig("name.svg")``.
+Each function returns a matplotlib `Figure` and leaves pyplot alone; save it with
+``figure.savefig("name.svg")``.
 """
 
 from ._results import analysis, conserved_quantities, symmetries

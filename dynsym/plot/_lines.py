@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ _MOST_RUNS = 24
 # A picture needs three digits, and a stiff or exploding model must not hold up the page.
 _MOST_EVALUATIONS = 20_000
 _RTOL = 1e-6
+_SMALL_JUMP = 0.25  # in standard deviations of the states
 
 
 def shown_runs(runs: Sequence[Trajectory], most: int = _MOST_RUNS) -> list[tuple[int, Trajectory]]:
@@ -24,18 +26,30 @@ def shown_runs(runs: Sequence[Trajectory], most: int = _MOST_RUNS) -> list[tuple
     return [(int(k), runs[int(k)]) for k in chosen]
 
 
-def even(length: int, most: int) -> npt.NDArray[np.intp]:
-    """At most `most` indices spread evenly over 0 .. length - 1, the ends included."""
-    return np.unique(np.linspace(0, length - 1, min(most, length)).round().astype(np.intp))
+def resolved(run: Trajectory, most: int) -> npt.NDArray[np.intp]:
+    """At most `most` indices from the first sample on, so dense that fast orbits do not become polygons.
+
+    Of a run too long for that only its beginning is shown.
+    """
+    m = len(run)
+    spread = run.x.std(axis=0)
+    scaled = run.x[:, spread > 0] / spread[spread > 0]
+    stride = -(-m // most)
+    while stride > 1 and scaled.shape[1]:
+        jump = scaled[stride:] - scaled[:-stride]
+        if float(np.sqrt(np.mean(jump**2))) <= _SMALL_JUMP:
+            break
+        stride //= 2
+    return np.arange(0, min(m, most * stride), stride, dtype=np.intp)
 
 
 def extremes(values: Array, most: int) -> npt.NDArray[np.intp]:
-    """Indices of the least and the largest value of each of `most` / 2 stretches, so that no spike is lost."""
+    """Indices of the least and the largest value in each of `most` / 2 stretches: no spike is lost."""
     if len(values) <= most:
         return np.arange(len(values))
     edges = np.linspace(0, len(values), max(most // 2, 1) + 1).astype(int)
     chosen = {0, len(values) - 1}
-    for start, stop in zip(edges[:-1], edges[1:]):
+    for start, stop in pairwise(edges):
         part = values[start:stop]
         if np.isfinite(part).any():
             chosen |= {int(start + np.nanargmin(part)), int(start + np.nanargmax(part))}
@@ -44,7 +58,7 @@ def extremes(values: Array, most: int) -> npt.NDArray[np.intp]:
     return np.array(sorted(chosen), dtype=np.intp)
 
 
-class _TooLong(Exception):
+class _TooLongError(Exception):
     """The number of evaluations that a picture is worth is used up."""
 
 
@@ -58,7 +72,7 @@ def orbit(field: VectorField, x0: Array, t: Array) -> Array:
         nonlocal left
         left -= 1
         if left < 0:
-            raise _TooLong
+            raise _TooLongError
         return rhs(state)
 
     # Piece by piece, so that what was reached before the budget ran out is kept.
@@ -78,7 +92,7 @@ def orbit(field: VectorField, x0: Array, t: Array) -> Array:
                     rtol=_RTOL,
                     atol=_RTOL * 1e-3 * scale + 1e-300,
                 )
-        except _TooLong:
+        except _TooLongError:
             break
         reached += list(out.y.T[np.isfinite(out.y).all(axis=0)]) if out.t.size else []
         if not out.success or not np.isfinite(reached[-1]).all() or len(out.t) < len(piece):

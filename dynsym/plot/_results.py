@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from ..findings import ConservedQuantities, Symmetries
 from ..trajectory import Trajectory
 from ._runs import draw_drift
-from ._spectra import Finding, draw_spectrum, draw_verdicts
-from ._style import new_figure, say, styled
+from ._spectra import Finding, draw_spectrum, draw_verdicts, verdict_height
+from ._style import new_figure, styled
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
@@ -24,18 +24,18 @@ _MOST_LAWS = 4
 def symmetries(found: Symmetries) -> Figure:
     """The spectrum of the candidate generators above the verdict on each finding."""
     findings = found.findings
-    figure = new_figure(6.4, 3.2 + 0.27 * max(len(findings), 1))
+    figure = new_figure(6.4, 2.6 + _height(findings))
     _two_panels(figure, found, findings, [f.expression for f in findings], _statuses(findings))
     return figure
 
 
 @styled
 def conserved_quantities(found: ConservedQuantities, runs: Sequence[Trajectory] = ()) -> Figure:
-    """The spectrum of the dictionary above the verdict on each law and, given runs, the drift of the first four."""
+    """The spectrum of the dictionary above the verdict on each law; given runs, the drift of four."""
     findings = found.findings
     followed = findings[:_MOST_LAWS] if runs else ()
-    figure = new_figure(6.4, 3.2 + 0.27 * max(len(findings), 1) + 1.2 * len(followed))
-    # A law is found in its lowest degree, so the directions of the whole dictionary do not match the laws one by one.
+    figure = new_figure(6.4, 2.6 + _height(findings) + 1.2 * len(followed))
+    # A law is found in its lowest degree, so directions of the whole dictionary do not match laws one by one.
     axes = _two_panels(figure, found, findings, [f.expression for f in findings], (), len(followed))
     for axis, law in zip(axes, followed):
         draw_drift(axis, law, runs, 4000)
@@ -47,8 +47,9 @@ def conserved_quantities(found: ConservedQuantities, runs: Sequence[Trajectory] 
 @styled
 def analysis(done: Analysis) -> Figure:
     """The spectra of both null spaces side by side, conserved quantities left and symmetries right."""
-    figure = new_figure(9.0, 5.2)
-    axes = figure.subplots(2, 2)
+    count = max(len(done.laws.findings), len(done.symmetries.findings))
+    figure = new_figure(10.0, 2.8 + verdict_height(count))
+    axes = figure.subplots(2, 2, gridspec_kw={"height_ratios": [2.4, verdict_height(count)]})
     for column, found, name in ((0, done.laws, "conserved quantities"), (1, done.symmetries, "symmetries")):
         statuses = _statuses(found.findings) if column else ()
         draw_spectrum(axes[0, column], found.spectrum, found.level, statuses)
@@ -71,16 +72,18 @@ def _two_panels(
     more: int = 0,
 ) -> Sequence[Axes]:
     """Spectrum and verdicts, and `more` empty panels below, which are returned."""
-    heights = [2.2, 0.7 + 0.27 * max(len(findings), 1), *[1.1] * more]
-    axes = figure.subplots(2 + more, 1, gridspec_kw={"height_ratios": heights})
+    heights = [2.2, *([_height(findings)] if findings else []), *[1.1] * more]
+    axes = figure.subplots(len(heights), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     draw_spectrum(axes[0], found.spectrum, found.level, statuses)
     if findings:
         draw_verdicts(axes[1], [f.verdict for f in findings], found.level, labels)
-    else:
-        say(axes[1], "nothing was found")
-    return list(axes[2:])
+    return list(axes[len(heights) - more :])
 
 
 def _statuses(findings: Sequence[Finding]) -> list[str | None]:
     """Verdicts in the order of the spectrum: the findings span its least broken directions."""
     return [f.verdict.status for f in sorted(findings, key=lambda f: f.verdict.defect)]
+
+
+def _height(findings: Sequence[Finding]) -> float:
+    return verdict_height(len(findings)) if findings else 0.0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,7 +16,7 @@ from ..regression import Model
 from ..trajectory import Trajectory
 from ..trajectory.trajectory import with_units
 from ..vector_field import VectorField
-from ._lines import even, extremes, orbit, shown_runs
+from ._lines import extremes, orbit, resolved, shown_runs
 from ._style import FAINT, INK, MUTED, STATUS_COLOUR, new_figure, run_colour, say, shorten, styled
 
 _MOST_LAWS = 8
@@ -85,7 +86,7 @@ def draw_drift(axis: Axes, law: Law, runs: Sequence[Trajectory], points: int) ->
 
 
 def relative_change(law: Law, run: Trajectory) -> Array:
-    """(h - mean h) / (rms |grad h| sd(x)) along a run, (m,); its standard deviation is the run's relative drift."""
+    """(h - mean h) / (rms |grad h| sd(x)) along a run, (m,); rms: the run's relative drift."""
     values = law.function.evaluate(run.x)
     slope = law.function.gradient(run.x)
     size = float(np.sqrt(np.mean(np.sum((slope * run.x.std(axis=0)) ** 2, axis=1))))
@@ -125,7 +126,7 @@ def phase_portrait(model_or_runs: Model | Sequence[Trajectory]) -> Figure:
     columns = min(3, len(pairs))
     rows = -(-len(pairs) // columns)
     figure = new_figure(6.4 if columns > 1 else 4.2, 0.5 + rows * (2.3 if columns > 2 else 3.0))
-    axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    axes = list(np.atleast_1d(figure.subplots(rows, columns)).ravel())
     _draw_portraits(axes, runs, model.field if model is not None else None, pairs)
     for axis in axes[len(pairs) :]:
         axis.set_axis_off()
@@ -134,16 +135,19 @@ def phase_portrait(model_or_runs: Model | Sequence[Trajectory]) -> Figure:
 
 
 def state_pairs(n: int) -> list[tuple[int, int]]:
-    """The planes that are drawn: all for few states, else neighbours, positions against velocities included."""
+    """The planes drawn: all of few states; of many those within the first half and across the halves.
+
+    With positions first and velocities second these are the orbits and the phase planes.
+    """
     if n == 1:
         return [(0, 0)]
     every = list(combinations(range(n), 2))
     if len(every) <= _MOST_PANELS:
         return every
     half = n // 2
-    across = [(k, k + half) for k in range(half)] if n % 2 == 0 else []
-    beside = [(k, k + 1) for k in range(n - 1)]
-    return list(dict.fromkeys(beside[:3] + across + beside[3:]))[:_MOST_PANELS]
+    within = list(combinations(range(half), 2))[: _MOST_PANELS // 2]
+    across = [(k, k + half) for k in range(half)]
+    return (within + across)[:_MOST_PANELS]
 
 
 def _draw_portraits(
@@ -157,7 +161,7 @@ def _draw_portraits(
     drawn = {k for k, _ in shown_runs(runs, _MOST_ORBITS)}
     titles = with_units(runs[0])
     for k, run in shown:
-        kept = even(len(run), most)
+        kept = resolved(run, most)
         path = orbit(field, run.x[0], run.t[kept]) if field is not None and k in drawn else None
         for axis, (i, j) in zip(axes, pairs):
             _draw_orbit(axis, run, (kept, path), (i, j), run_colour(k))
@@ -168,7 +172,11 @@ def _draw_portraits(
 
 
 def _draw_orbit(
-    axis: Axes, run: Trajectory, lines: tuple[Array, Array | None], pair: tuple[int, int], colour: str
+    axis: Axes,
+    run: Trajectory,
+    lines: tuple[npt.NDArray[np.intp], Array | None],
+    pair: tuple[int, int],
+    colour: str,
 ) -> None:
     kept, path = lines
     i, j = pair

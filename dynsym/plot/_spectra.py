@@ -7,12 +7,25 @@ from typing import Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from .._checks import Array, require
 from ..certify import Level, Verdict
 from ..spectral import Spectrum
-from ._style import ACCENT, FAINT, INK, MUTED, STATUS_COLOUR, STATUS_MARKER, new_figure, say, shorten, styled
+from ._style import (
+    ACCENT,
+    FAINT,
+    MUTED,
+    STATUS_COLOUR,
+    STATUS_MARKER,
+    new_figure,
+    power_label,
+    say,
+    shorten,
+    styled,
+)
 
 _FLOOR = 1e-16  # exact zeros are drawn here
 _MOST = 60
@@ -89,15 +102,15 @@ def draw_spectrum(axis: Axes, spectrum: Spectrum, level: Level, statuses: Sequen
                 color=STATUS_COLOUR[status],
                 label=status,
             )
-    _tolerance(axis, level.delta)
-    _log_limits(axis, shown, level.delta)
+    _tolerance(axis, level)
+    axis.set_ylim(*_decades(shown, level.delta))
     axis.set_xlim(0.2, len(values) + 0.8)
     axis.set_xticks(place if len(values) <= 20 else place[4::5])
     more = f" (first {_MOST} of {len(spectrum.values)})" if len(spectrum.values) > _MOST else ""
     axis.set_xlabel(f"direction, least broken first{more}")
     axis.set_ylabel("defect")
     if (~plain).any():
-        axis.legend(loc="lower right")
+        axis.legend(loc="lower right", borderaxespad=0.1)
 
 
 @styled
@@ -128,9 +141,14 @@ def verdicts(findings: Sequence[Finding], level: Level, labels: Sequence[str] = 
     """
     names = [str(text) for text in labels] or [f"{k + 1}" for k in range(len(findings))]
     require(len(names) == len(findings), f"{len(findings)} findings but {len(names)} labels")
-    figure = new_figure(6.4, 0.9 + 0.27 * max(len(findings), 1))
+    figure = new_figure(6.4, verdict_height(len(findings)))
     draw_verdicts(figure.subplots(), [f.verdict for f in findings], level, names)
     return figure
+
+
+def verdict_height(count: int) -> float:
+    """Inches that a panel of this many verdicts needs."""
+    return 0.8 + 0.36 * max(count, 1)
 
 
 def draw_verdicts(axis: Axes, found: Sequence[Verdict], level: Level, names: Sequence[str]) -> None:
@@ -138,42 +156,58 @@ def draw_verdicts(axis: Axes, found: Sequence[Verdict], level: Level, names: Seq
         say(axis, "nothing was found that could be judged")
         return
     axis.axvspan(_FLOOR / 10, level.delta, color=ACCENT, alpha=0.06, lw=0)
-    for k, verdict in enumerate(found):
+    for k, (verdict, name) in enumerate(zip(found, names)):
         colour = STATUS_COLOUR.get(verdict.status, MUTED)
         low, high = max(verdict.lower, _FLOOR), max(verdict.upper, _FLOOR)
         axis.plot([low, high], [k, k], "-", color=colour, lw=2.2, alpha=0.45, solid_capstyle="butt")
-        axis.plot([high, high], [k - 0.22, k + 0.22], "-", color=colour, lw=1.4)
-        marker = STATUS_MARKER.get(verdict.status, "o")
-        axis.plot(max(verdict.defect, _FLOOR), k, marker, ms=6, color=colour)
+        axis.plot([high, high], [k - 0.16, k + 0.16], "-", color=colour, lw=1.4)
+        axis.plot(max(verdict.defect, _FLOOR), k, STATUS_MARKER.get(verdict.status, "o"), ms=6, color=colour)
+        axis.text(
+            0.006, k - 0.46, shorten(name, 96), transform=axis.get_yaxis_transform(), va="center", fontsize=8
+        )
     axis.set_xscale("log")
+    _powers(axis.xaxis)
     axis.axvline(level.delta, color=ACCENT, lw=1.1, ls=(0, (4, 3)))
     every = np.array([[v.defect, v.upper] for v in found]).ravel()
     axis.set_xlim(*_decades(np.maximum(every, _FLOOR), level.delta))
-    axis.set_ylim(len(found) - 0.4, -0.9)
-    axis.set_yticks(range(len(found)), [shorten(name) for name in names])
-    axis.text(
-        level.delta,
-        -0.85,
-        f" \N{GREEK SMALL LETTER DELTA} = {level.delta:g}",
-        color=ACCENT,
-        va="top",
-        fontsize=8,
-    )
-    axis.tick_params(axis="y", length=0, labelcolor=INK)
-    axis.set_xlabel("defect; the bar ends at its upper bound")
-
-
-def _tolerance(axis: Axes, delta: float) -> None:
-    axis.set_yscale("log")
-    axis.axhline(delta, color=ACCENT, lw=1.1, ls=(0, (4, 3)))
+    axis.set_ylim(len(found) - 0.5, -0.85)
+    axis.set_yticks([])
+    axis.spines["left"].set_visible(False)
     axis.annotate(
-        f"\N{GREEK SMALL LETTER DELTA} = {delta:g}",
-        (0.0, delta),
-        xycoords=("axes fraction", "data"),
-        xytext=(4, 3),
+        _delta(level),
+        (level.delta, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 2),
         textcoords="offset points",
         color=ACCENT,
         fontsize=8,
+        ha="center",
+    )
+    axis.set_xlabel("defect; the bar ends at its upper bound")
+
+
+def _powers(axis: Axis) -> None:
+    axis.set_major_formatter(power_label)
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _delta(level: Level) -> str:
+    return f"\N{GREEK SMALL LETTER DELTA} = {level.delta:g}"
+
+
+def _tolerance(axis: Axes, level: Level) -> None:
+    axis.set_yscale("log")
+    _powers(axis.yaxis)
+    axis.axhline(level.delta, color=ACCENT, lw=1.1, ls=(0, (4, 3)))
+    axis.annotate(
+        _delta(level),
+        (1.0, level.delta),
+        xycoords=("axes fraction", "data"),
+        xytext=(3, 0),
+        textcoords="offset points",
+        color=ACCENT,
+        fontsize=8,
+        va="center",
     )
 
 
@@ -182,7 +216,3 @@ def _decades(values: Array, delta: float) -> tuple[float, float]:
     low = float(min(finite.min(initial=delta), delta))
     high = float(max(finite.max(initial=delta), delta))
     return max(low / 4, _FLOOR / 2), high * 4
-
-
-def _log_limits(axis: Axes, values: Array, delta: float) -> None:
-    axis.set_ylim(*_decades(values, delta))

@@ -1,4 +1,4 @@
-"""Results on disk: `analysis.json`, `analysis.nc` and a single-file `report.html`, written whole or not at all."""
+"""Results on disk: `analysis.json`, `analysis.nc` and `report.html`, written whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The analysis as labelled arrays in netCDF: one group each for model, conserved quantities, symmetries and input."""
+"""The analysis as labelled arrays in netCDF: groups model, conserved_quantities, symmetries and input."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def _model(analysis: Analysis) -> xr.Dataset:
     units = analysis.runs[0].units
     out = xr.Dataset(
         {
-            "coefficients": (("state", "term"), model.coefficients, {"long_name": "x' = sum of coefficient * term"}),
+            "coefficients": (("state", "term"), model.coefficients),
             "standard_errors": (("state", "term"), model.standard_errors),
-            "explained": ("state", model.explained, {"long_name": "share of the mean square that is explained"}),
+            "explained": ("state", model.explained, {"long_name": "share of the mean square explained"}),
             "noise": ("state", model.noise, {"long_name": "standard deviation of the measurement noise"}),
         },
         coords={"state": list(model.field.names), "term": list(model.field.dictionary.terms)},
@@ -100,7 +100,10 @@ def _symmetries(analysis: Analysis) -> xr.Dataset:
         first = generators[0].dictionary
         stacked = np.concatenate([g.coefficients for g in generators])
         variables["coefficients"] = (("symmetry", "state", "basis"), stacked)
-        variables["time_scaling"] = ("symmetry", np.concatenate([np.atleast_1d(g.time_scaling) for g in generators]))
+        variables["time_scaling"] = (
+            "symmetry",
+            np.array([g.vectors[0, stacked[0].size] for g in generators]),
+        )
         variables["state"] = list(first.names)
         variables["basis"] = list(first.terms)
     if found.algebra is not None:

@@ -21,8 +21,8 @@ Writer = Callable[[Path], None]
 def write_whole(folder: str | os.PathLike[str], writers: Mapping[str, Writer]) -> list[Path]:
     """Write several files into a folder, all of them or none.
 
-    Each writer is given a path in a temporary folder inside `folder`; when all have succeeded the files are moved to
-    their names in one step each. After a failure, earlier files of these names are as they were.
+    Each writer is given a path in a temporary folder inside `folder`; when all have succeeded the files are
+    moved to their names in one step each. After a failure, earlier files of these names are as they were.
 
     Raises
     ------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from html import escape
 
 import sympy as sp
@@ -14,6 +15,9 @@ from ..sections import ScalarFunction
 from ..vector_field import VectorField
 from ._numbers import rounded
 
+_LARGEST_DENOMINATOR = 12
+# Names of several letters would run into one another without a space.
+_TIMES, _SPACE = "<mo>&InvisibleTimes;</mo>", "<mspace width='0.2em'/>"
 _PARTIAL = "\N{PARTIAL DIFFERENTIAL}"
 
 
@@ -26,7 +30,7 @@ def term_formulas(dictionary: Dictionary) -> list[str]:
     """The p functions as presentation MathML; as plain text where the dictionary has no formulas."""
     if not dictionary.has_formulas:
         return [f"<mtext>{escape(term)}</mtext>" for term in dictionary.terms]
-    return [str(sp.mathml(expression, printer="presentation")) for expression in dictionary.symbolic()]
+    return [sp.mathml(e, printer="presentation").replace(_TIMES, _SPACE) for e in dictionary.symbolic()]
 
 
 def combination(
@@ -38,16 +42,24 @@ def combination(
         if c == 0:
             continue
         sign = "\N{MINUS SIGN}" if c < 0 else ("+" if out else "")
-        number = "" if abs(c) == 1 and not one else _number(abs(float(c)))
-        body = number if one else number + ("<mspace width='0.17em'/>" if number else "") + formula
+        number = _number(abs(float(c)))
+        number = "" if number == "<mn>1</mn>" and not one else number
+        body = number if one else number + (_SPACE if number else "") + formula
         out.append(
-            (f"<mo form='infix'>{sign}</mo>" if out else (f"<mo form='prefix'>{sign}</mo>" if sign else ""))
+            (
+                f"<mo form='infix' lspace='0.2em' rspace='0.25em'>{sign}</mo>"
+                if out
+                else (f"<mo form='prefix'>{sign}</mo>" if sign else "")
+            )
             + body
         )
     return out or ["<mn>0</mn>"]
 
 
 def _number(value: float) -> str:
+    simple = Fraction(value).limit_denominator(_LARGEST_DENOMINATOR)
+    if simple.denominator > 1 and abs(value - simple) < 1e-14 * value:
+        return f"<mfrac><mn>{simple.numerator}</mn><mn>{simple.denominator}</mn></mfrac>"
     number = rounded(value)
     if not number.exponent:
         return f"<mn>{number.value}</mn>"
@@ -88,7 +100,8 @@ def generator_pieces(generator: Generators) -> list[str]:
     """The pieces of the first generator, sum_i (xi_i + t eta_i) d/dx_i + b t d/dt."""
     dictionary = generator.dictionary
     formulas, ones = term_formulas(dictionary), _constants(dictionary)
-    assert generator.time_scaling is not None and generator.ramp is not None
+    assert generator.time_scaling is not None
+    assert generator.ramp is not None
     out: list[str] = []
     for i, name in enumerate(generator.names):
         for ramp, row in (("", generator.coefficients[0, i]), ("<mi>t</mi>", generator.ramp[0, i])):
@@ -109,4 +122,9 @@ def _component(pieces: list[str], ramp: str, name: str, follows: bool) -> str:
             body = ""
     else:
         body, plus = f"{ramp}<mo>(</mo>{''.join(pieces)}<mo>)</mo>", "+"
-    return (f"<mo form='infix'>{plus}</mo>" if follows and plus else "") + body + derivation
+    return (_infix(plus) if follows and plus else "") + body + derivation
+
+
+def _infix(sign: str) -> str:
+    """A sign between two pieces; as the first in its formula it would be set tight otherwise."""
+    return f"<mo form='infix' lspace='0.2em' rspace='0.25em'>{sign}</mo>"

@@ -11,7 +11,7 @@ _MOST_DIGITS = 12
 
 @dataclass(frozen=True)
 class Rounded:
-    """A value and its standard error to the same decimal, both times 10^exponent; error is empty if unknown."""
+    """A value and its standard error to the same decimal, times 10^exponent; error is empty if unknown."""
 
     value: str
     error: str

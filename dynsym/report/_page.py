@@ -1,4 +1,4 @@
-"""What the page shows, gathered from an analysis as plain text, numbers and ready-made pieces of MathML and SVG."""
+"""What the page shows, gathered from an analysis as text, numbers and pieces of MathML and SVG."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def html_page(analysis: Analysis, version: str, command: str = "") -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["first_upper"] = lambda text: text[:1].upper() + text[1:]
     return environment.get_template("report.html.jinja").render(_context(analysis, version, command))
 
 
@@ -111,10 +112,14 @@ def _data(analysis: Analysis) -> Context:
 
 def _settings(analysis: Analysis) -> list[tuple[str, str]]:
     """The input block of the analysis as words."""
-    return [(key.replace("_", " "), _words(value)) for key, value in analysis.input.items() if value is not None]
+    return [
+        (key.replace("_", " "), _words(value)) for key, value in analysis.input.items() if value is not None
+    ]
 
 
 def _words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, dict):
@@ -184,7 +189,8 @@ def _algebra(found: Symmetries) -> Context | None:
         "name": algebra.name,
         "aliases": algebra.aliases,
         "dimension": algebra.dimension,
-        "kind": ", ".join(kind for kind, holds in kinds.items() if holds) or "neither solvable nor semisimple",
+        "kind": ", ".join(kind for kind, holds in kinds.items() if holds)
+        or "neither solvable nor semisimple",
         "centre": len(algebra.centre),
         "derived": ", ".join(map(str, algebra.derived)),
         "signature": ", ".join(map(str, algebra.signature)),
@@ -197,12 +203,16 @@ def _figures(analysis: Analysis) -> Context:
     runs = analysis.model.runs
     out: Context = {
         "laws": _svg(plot.conserved_quantities(laws), "c", "Spectrum of defects of all functions searched"),
-        "symmetries": _svg(plot.symmetries(symmetries), "s", "Spectrum of defects of all candidate generators"),
-        "phase": _svg(plot.phase_portrait(analysis.model), "p", "Phase portraits of the runs and of the model"),
+        "symmetries": _svg(
+            plot.symmetries(symmetries), "s", "Spectrum of defects of all candidate generators"
+        ),
+        "phase": _svg(
+            plot.phase_portrait(analysis.model), "p", "Phase portraits of the runs and of the model"
+        ),
         "drift": None,
     }
     if laws.findings:
-        out["drift"] = _svg(plot.drift(laws, runs), "d", "Change of each conserved quantity along each run against time")
+        out["drift"] = _svg(plot.drift(laws, runs), "d", "Change of each conserved quantity along the runs")
     return out
 
 
@@ -215,7 +225,8 @@ def _refit(refit: Refit | None) -> Context | None:
         return None
     errors = [("prediction of left-out data", short(refit.heldout_plain, 3), short(refit.heldout_refit, 3))]
     if refit.rollout_plain is not None and refit.rollout_refit is not None:
-        errors.append(("simulation from the first samples", short(refit.rollout_plain, 3), short(refit.rollout_refit, 3)))
+        simulated = (short(refit.rollout_plain, 3), short(refit.rollout_refit, 3))
+        errors.append(("simulation from the first samples", *simulated))
     return {
         "message": refit.message,
         "errors": errors,
@@ -226,6 +237,10 @@ def _refit(refit: Refit | None) -> Context | None:
 def _timings(timings: dict[str, float]) -> list[Context]:
     most = max([*timings.values(), 1e-9])
     return [
-        {"stage": stage.replace("_", " "), "seconds": f"{seconds:.2f} s", "share": f"{100 * seconds / most:.1f}"}
+        {
+            "stage": stage.replace("_", " "),
+            "seconds": f"{seconds:.2f} s",
+            "share": f"{100 * seconds / most:.1f}",
+        }
         for stage, seconds in timings.items()
     ]

@@ -1,4 +1,4 @@
-"""Figures as inline SVG: no outside links, unique names, and colours that follow the page's light or dark mode."""
+"""Figures as inline SVG: no outside links, unique names, colours that follow the page's mode."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
     for hexadecimal, variable in _COLOURS.items():
         text = text.replace(hexadecimal, variable)
     text = re.sub(r"font: ([^;\"]*?px) [^;\"]*", r"font: \1 var(--sans)", text)
-    head = f'<svg role="img" aria-label="{escape(description, quote=True)}"'
+    # Text in a figure is to be about as large as around it, so a small figure is not blown up to full width.
+    width = figure.get_size_inches()[0] * 112
+    head = f'<svg role="img" aria-label="{escape(description, quote=True)}" style="max-width: {width:.0f}px"'
     text = re.sub(r'^<svg width="[^"]*" height="[^"]*"', head, text, count=1)
     if not text.startswith(head):
         text = text.replace("<svg", head, 1)

@@ -28,7 +28,11 @@ def symmetry_sentence(finding: SymmetryFinding, found: Symmetries) -> str:
         claim = f"is not a symmetry: {verdict.reason} {_where(found.region.description)}"
     else:
         claim = f"may or may not be a symmetry, the data cannot tell: {verdict.reason}"
-    tail = " It is the flow of the dynamics itself, which every autonomous system has." if finding.trivial else ""
+    tail = (
+        " It is the flow of the dynamics itself, which every autonomous system has."
+        if finding.trivial
+        else ""
+    )
     return f"{claim} {_level(found.level)}.{tail}"
 
 
@@ -55,9 +59,7 @@ def _level(level: Level) -> str:
 
 
 def _drift(law: Law) -> str:
-    text = (
-        f"Along the runs it varies by {short(law.relative_drift)} of what it would if the states varied independently"
-    )
+    text = f"Along the runs it varies by {short(law.relative_drift)} of what independent states would give it"
     if law.drift_expected > 0:
         text += f"; the measurement noise alone gives {short(law.drift_expected)}"
     return text + "."

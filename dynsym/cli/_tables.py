@@ -1,0 +1,179 @@
+"""Results as tables that stay readable at 80 columns: numbers keep their place, expressions wrap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..analysis import Analysis
+from ..certify import Verdict
+from ..findings import ConservedQuantities, Symmetries
+from ..refit import Refit
+from ..regression import Model
+from ..report import rounded, short
+from ..trajectory import DataQuality
+
+_STYLE = {"certified": "green", "refuted": "red", "undecided": "yellow"}
+_MOST_RUNS = 12
+
+
+def show_analysis(out: Console, done: Analysis) -> None:
+    """Equations, conserved quantities, symmetries and the refit."""
+    facts = done.quality
+    out.print(
+        f"{len(done.runs)} run(s), {facts.samples.sum():.0f} samples of {len(facts.names)} states: "
+        + ", ".join(facts.titles)
+    )
+    out.print()
+    show_model(out, done.model, "Equations")
+    show_laws(out, done.laws)
+    show_symmetries(out, done.symmetries)
+    if done.refit is not None:
+        show_refit(out, done.refit)
+
+
+def show_model(out: Console, model: Model, title: str) -> None:
+    """The equations, and each coefficient with its standard error."""
+    _heading(out, title)
+    for equation in model.equations():
+        out.print(Text("  " + equation), overflow="fold")
+    table = _table("equation", "term", ">coefficient", ">std. error")
+    for i, name in enumerate(model.field.names):
+        for j in np.flatnonzero(model.coefficients[i]):
+            value, error = _value_and_error(
+                float(model.coefficients[i, j]), float(model.standard_errors[i, j])
+            )
+            table.add_row(f"{name}'", Text(model.field.dictionary.terms[j], overflow="fold"), value, error)
+    if table.row_count:
+        out.print(table)
+    out.print(Text(f"  Rows: {model.method.description}."), overflow="fold")
+    out.print()
+
+
+def _value_and_error(value: float, error: float) -> tuple[str, str]:
+    number = rounded(value, error)
+    power = f"e{number.exponent}" if number.exponent else ""
+    return number.value + power, (short(error) if number.error else "-")
+
+
+def show_laws(out: Console, found: ConservedQuantities) -> None:
+    """Conserved quantities with verdict, bound and drift."""
+    _heading(out, f"Conserved quantities ({len(found.functions)} certified, {found.independent} independent)")
+    rows = [
+        (f.verdict, short(f.relative_drift), Text(f.expression, overflow="fold"), f.verdict.reason)
+        for f in found.findings
+    ]
+    _findings(out, rows, "drift", found)
+
+
+def show_symmetries(out: Console, found: Symmetries) -> None:
+    """Symmetries with verdict and bound, and the algebra they form."""
+    name = "" if found.algebra is None or not len(found.generators) else f"; algebra {found.algebra.name}"
+    _heading(out, f"Symmetries ({len(found.generators)} certified{name})")
+    rows = [
+        (f.verdict, f.label, Text(f.generator.expressions()[0], overflow="fold"), f.verdict.reason)
+        for f in found.findings
+    ]
+    _findings(out, rows, "kind", found)
+
+
+def _findings(
+    out: Console,
+    rows: Sequence[tuple[Verdict, str, Text, str]],
+    fact: str,
+    found: Symmetries | ConservedQuantities,
+) -> None:
+    if rows:
+        table = _table("verdict", ">defect", ">at most", fact if fact == "kind" else f">{fact}", "expression")
+        for verdict, value, expression, _ in rows:
+            status = Text(verdict.status, style=_STYLE.get(verdict.status, ""))
+            table.add_row(status, short(verdict.defect), short(verdict.upper), value, expression)
+        out.print(table)
+    else:
+        out.print("  none found")
+    for reason in dict.fromkeys(reason for verdict, *_, reason in rows if verdict.status != "certified"):
+        out.print(Text(f"  not certified: {reason}"), overflow="fold")
+    out.print(
+        Text(
+            f"  Verdicts hold in {found.region.description}; delta = {found.level.delta:g}, "
+            f"alpha = {found.level.alpha:g}."
+        ),
+        overflow="fold",
+    )
+    out.print()
+
+
+def show_refit(out: Console, refit: Refit) -> None:
+    """Errors of the plain and of the symmetric fit, and the equations that were kept."""
+    _heading(out, "Refit")
+    out.print(Text(f"  {refit.message}"), overflow="fold")
+    table = _table("relative error", ">plain", ">refit")
+    table.add_row("left-out data", short(refit.heldout_plain, 3), short(refit.heldout_refit, 3))
+    if refit.rollout_plain is not None and refit.rollout_refit is not None:
+        table.add_row("simulation", short(refit.rollout_plain, 3), short(refit.rollout_refit, 3))
+    out.print(table)
+    for equation in refit.model.equations():
+        out.print(Text("  " + equation), overflow="fold")
+    out.print()
+
+
+def show_quality(out: Console, facts: DataQuality) -> None:
+    """Sampling of the runs and range of the states."""
+    _heading(out, "Runs")
+    table = _table("run", ">samples", ">missing", ">duration", ">median step", ">spread")
+    columns = (facts.samples, facts.missing, facts.duration, facts.median_step, facts.step_spread)
+    for k, label in enumerate(facts.labels[:_MOST_RUNS]):
+        table.add_row(Text(label, overflow="fold"), *(_cell(column[k]) for column in columns))
+    out.print(table)
+    if len(facts.labels) > _MOST_RUNS:
+        out.print(f"  and {len(facts.labels) - _MOST_RUNS} more, {facts.samples.sum():.0f} samples in all")
+    out.print()
+    _heading(out, "States")
+    table = _table("state", ">lowest", ">highest", ">deviation", ">noise", ">stored step")
+    for i, title in enumerate(facts.titles):
+        values = (facts.low[i], facts.high[i], facts.deviation[i], facts.noise[i], facts.step[i])
+        table.add_row(Text(title, overflow="fold"), *(_cell(value) for value in values))
+    out.print(table)
+    out.print()
+
+
+def _cell(value: Any) -> str:
+    return f"{float(value):.5g}" if np.isfinite(value) else "-"
+
+
+def show_warnings(out: Console, warnings: Sequence[str]) -> None:
+    """Warnings, last so that they are read."""
+    if not warnings:
+        return
+    _heading(out, f"Warnings ({len(warnings)})")
+    for line in _bulleted(warnings):
+        out.print(line)
+
+
+def _bulleted(items: Sequence[str]) -> Iterator[Table]:
+    for item in items:
+        grid = Table.grid(padding=(0, 1))
+        grid.add_row("  !", Text(" ".join(item.split()), overflow="fold"))
+        yield grid
+
+
+def _heading(out: Console, text: str) -> None:
+    out.print(Text(text, style="bold"))
+
+
+def _table(*columns: str) -> Table:
+    """A light table; a column name that starts with > is set to the right and never wraps."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=True, show_edge=False)
+    for column in columns:
+        right = column.startswith(">")
+        wraps = column in ("term", "expression", "run", "state", "kind")
+        table.add_column(
+            column.removeprefix(">"), justify="right" if right else "left", no_wrap=not wraps, overflow="fold"
+        )
+    return table
