@@ -1,19 +1,21 @@
 """Three bodies, integrated by REBOUND
 
-Three stars of masses 1, 1/2 and 1/4 attract one another by Newton's law (G = 1) and move in space: eighteen
-states. Forty short runs start from random positions and velocities without close encounters, and REBOUND's
-IAS15 integrates them to machine precision. The accelerations are Newton's at these states. Nothing tells the
-learner the masses.
+Three stars of masses 1, 1/2 and 1/4 attract one another by Newton's law (G = 1) and move in space:
+eighteen states. Forty short runs start from random positions and velocities without close encounters, and
+REBOUND's IAS15 integrates them to machine precision. The accelerations are Newton's at these states.
+Nothing tells the learner the masses.
 
-A plain fit over the velocities and the nine components of $(x_j - x_i)/r_{ij}^3$ gives the equations, with
-the masses as coefficients. Conserved quantities are then sought among the velocities, all products of a
-velocity with a velocity or a position, and $1/r_{ij}$: 138 functions and no hint which of them belong
-together.
+`fit` over the velocities and the nine components of $(x_j - x_i)/r_{ij}^3$ gives the equations, with the
+masses as coefficients. `conserved_quantities` then searches the velocities, all products of a velocity
+with a velocity or a position, and $1/r_{ij}$: 138 functions and no hint which of them belong together.
 
-The null space has sixteen dimensions: the momentum $P$ (3), the angular momentum $L$ (3), the energy (1), the
-products of the components of $P$ (6), and $R \\times P$ (3), with $R$ the sum of mass times position, which
-says that the centre of mass moves along a straight line. Sixteen vectors, but nine independent quantities, as
-the rank of their gradients tells. The tenth classical integral, $R - P\\,t$, depends on time.
+Sixteen directions are unbroken, and ten quantities are listed: the momentum $P$ (3), the angular momentum
+$L$ (3), the energy (1), and three more that belong to the centre of mass. With $R$ the sum of mass times
+position they span, with $L$, the components of $R \\times P$, which says that the centre of mass moves
+along a straight line. The other six directions are products of the components of $P$, and products of
+laws are not new laws. Nine of the ten are functionally independent, as the rank of their gradients tells,
+since $(R \\times P) \\cdot P = 0$. The tenth classical integral, $R - P\\,t$, depends on time and is not
+a function of the states.
 
 References: H. Rein and S.-F. Liu (2012), A&A 537, A128 (REBOUND); H. Rein and D. S. Spiegel (2015), MNRAS
 446, 1424 (IAS15).
@@ -29,8 +31,7 @@ import numpy.typing as npt
 import rebound
 from matplotlib.figure import Figure
 
-from dynsym.dictionary import Terms
-from dynsym.trajectory import Trajectory
+import dynsym as dy
 
 Array = npt.NDArray[np.float64]
 
@@ -46,9 +47,12 @@ EXPECTED = {
     "mass_1": (1.0, {"rel_tol": 1e-10}),
     "mass_2": (0.5, {"rel_tol": 1e-10}),
     "mass_3": (0.25, {"rel_tol": 1e-10}),
-    "dimension_of_the_null_space": (16, {}),
+    "terms_kept": (27, {}),
+    "unbroken_directions": (16, {}),
+    "certified_laws": (10, {}),
     "independent_quantities": (9, {}),
-    "angle_to_the_classical_ones": (0.0, {"abs_tol": 1e-8}),
+    "classical_ones_outside_the_found": (0.0, {"abs_tol": 1e-10}),
+    "found_ones_outside_the_classical": (0.0, {"abs_tol": 1e-10}),
     "largest_relative_drift": (0.0, {"abs_tol": 1e-10}),
 }
 
@@ -84,18 +88,20 @@ def closest_approach(states: Array) -> float:
     return min(float(np.linalg.norm(x[:, i - 1] - x[:, j - 1], axis=1).min()) for i, j in PAIRS)
 
 
-def runs(seed: int = 7) -> list[Trajectory]:
+def runs(seed: int = 7) -> list[dy.Trajectory]:
     """Forty runs without close encounters, with exact derivatives."""
     random = np.random.default_rng(seed)
     times = np.linspace(0.0, DURATION, SAMPLES)
-    found: list[Trajectory] = []
+    found: list[dy.Trajectory] = []
     while len(found) < RUNS:
         start = np.concatenate([random.normal(scale=1.5, size=9), random.normal(scale=0.6, size=9)])
         states = integrate(start, times)
         # Close encounters would make the largest derivatives thousands of times larger than the typical ones.
         if closest_approach(states) > CLOSEST:
             found.append(
-                Trajectory(t=times, x=states, dxdt=newton(states), names=NAMES, label=f"run {len(found) + 1}")
+                dy.Trajectory(
+                    t=times, x=states, dxdt=newton(states), names=NAMES, label=f"run {len(found) + 1}"
+                )
             )
     return found
 
@@ -104,17 +110,17 @@ def _distance(i: int, j: int) -> str:
     return "sqrt(" + " + ".join(f"({axis}{i} - {axis}{j})**2" for axis in "xyz") + ")"
 
 
-def equation_terms() -> Terms:
+def equation_terms() -> dy.Terms:
     """The velocities and the components of (x_j - x_i) / r_ij^3."""
     pulls = [f"({axis}{j} - {axis}{i})/{_distance(i, j)}**3" for i, j in PAIRS for axis in "xyz"]
-    return Terms([*VELOCITIES, *pulls], NAMES)
+    return dy.Terms([*VELOCITIES, *pulls], NAMES)
 
 
-def invariant_terms() -> Terms:
+def invariant_terms() -> dy.Terms:
     """Velocities, their products with velocities and positions, inverse distances."""
     squares = [f"{a}*{b}" for a, b in combinations_with_replacement(VELOCITIES, 2)]
     mixed = [f"{a}*{b}" for a in POSITIONS for b in VELOCITIES]
-    return Terms([*VELOCITIES, *squares, *mixed, *(f"1/{_distance(i, j)}" for i, j in PAIRS)], NAMES)
+    return dy.Terms([*VELOCITIES, *squares, *mixed, *(f"1/{_distance(i, j)}" for i, j in PAIRS)], NAMES)
 
 
 def classical_quantities(states: Array) -> Array:
@@ -128,14 +134,6 @@ def classical_quantities(states: Array) -> Array:
     return np.column_stack([momentum, spin, energy, np.cross(centre, momentum)])
 
 
-def null_space(matrix: Array, scale: Array) -> tuple[Array, Array]:
-    """Null vectors (p, r) of a tall matrix, cut at the largest gap, and its relative spectrum."""
-    spectrum, rows = np.linalg.svd(matrix / scale, full_matrices=False)[1:]
-    relative = np.maximum(spectrum / spectrum[0], np.finfo(float).eps)
-    kept = int(np.argmax(relative[:-1] / relative[1:])) + 1
-    return (rows[kept:] / scale).T, spectrum / spectrum[0]
-
-
 def largest_residual(wanted: Array, columns: Array) -> float:
     """Sine of the largest angle between a wanted function and the span of the found ones and the constant."""
     basis = np.linalg.qr(np.column_stack([np.ones(len(columns)), columns]))[0]
@@ -145,32 +143,29 @@ def largest_residual(wanted: Array, columns: Array) -> float:
 
 
 def compute() -> dict[str, Any]:
-    """Fit the equations, find the null space, compare it with the classical integrals."""
+    """Fit the equations, find what is conserved, compare it with the classical integrals."""
     data = runs()
-    x, dxdt = np.vstack([run.x for run in data]), np.vstack([run.dxdt for run in data])
-    coefficients = np.linalg.lstsq(equation_terms().evaluate(x), dxdt, rcond=None)[0].T
-    learned = equation_terms().evaluate(x) @ coefficients.T
-
-    terms = invariant_terms()
-    rates = np.einsum("mpn,mn->mp", terms.jacobian(x), learned)
-    vectors, spectrum = null_space(rates, terms.evaluate(x).std(axis=0))
+    model = dy.fit(data, equation_terms(), penalty=dy.Stepwise())
+    laws = dy.conserved_quantities(model, invariant_terms())
 
     # Any states serve here, and random ones are generic while those of a run are not.
     generic = np.random.default_rng(0).normal(size=(400, 18))
-    gradients = np.einsum("mpn,pr->mrn", terms.jacobian(generic), vectors / np.linalg.norm(vectors, axis=0))
-    values = terms.evaluate(generic) @ vectors
-    along = [classical_quantities(run.x) for run in data]
-    drift = max(float((q.std(axis=0) / np.abs(q).max(axis=0)).max()) for q in along)
+    found = np.column_stack([law.evaluate(generic) for law in laws.functions])
+    classical = classical_quantities(generic)
+    c = model.coefficients
     return {
-        "states": x.shape[1],
-        "mass_1": -float(coefficients[12, 9]),
-        "mass_2": float(coefficients[9, 9]),
-        "mass_3": float(coefficients[9, 12]),
-        "dimension_of_the_null_space": vectors.shape[1],
-        "independent_quantities": int(np.linalg.matrix_rank(gradients, tol=1e-9).max()),
-        "angle_to_the_classical_ones": largest_residual(classical_quantities(generic), values),
-        "largest_relative_drift": drift,
-        "spectrum": spectrum,
+        "states": model.field.n_states,
+        "mass_1": -float(c[12, 9]),
+        "mass_2": float(c[9, 9]),
+        "mass_3": float(c[9, 12]),
+        "terms_kept": int(model.support.sum()),
+        "unbroken_directions": int(np.sum(laws.spectrum.values < 1e-10)),
+        "certified_laws": len(laws.functions),
+        "independent_quantities": laws.independent,
+        "classical_ones_outside_the_found": largest_residual(classical, found),
+        "found_ones_outside_the_classical": largest_residual(found, classical),
+        "largest_relative_drift": max(law.relative_drift for law in laws.findings),
+        "laws": laws,
         "runs": data,
     }
 
@@ -185,10 +180,13 @@ def figure(result: dict[str, Any]) -> Figure:
         orbits.plot(*path[-1], "o", color=orbits.lines[-1].get_color())
     orbits.set(xlabel="x", ylabel="y", title="One of the forty runs", aspect="equal")
     orbits.legend(frameon=False, fontsize="small")
-    values = np.maximum(result["spectrum"], 1e-18)
-    kept = len(values) - result["dimension_of_the_null_space"]
-    spectrum.semilogy(np.arange(1, kept + 1), values[:kept], ".", label="not conserved")
-    spectrum.semilogy(np.arange(kept + 1, len(values) + 1), values[kept:], ".", label="conserved")
-    spectrum.set(xlabel="direction", ylabel="relative singular value", title="138 functions, 16 conserved")
+    values = np.maximum(result["laws"].spectrum.values, 1e-18)
+    unbroken = result["unbroken_directions"]
+    rank = np.arange(1, len(values) + 1)
+    spectrum.semilogy(rank[:unbroken], values[:unbroken], ".", color="C2", label="conserved")
+    spectrum.semilogy(rank[unbroken:], values[unbroken:], ".", color="0.6", label="not conserved")
+    spectrum.set(
+        xlabel="direction", ylabel="defect", title=f"{len(values)} functions, {unbroken} conserved directions"
+    )
     spectrum.legend(frameon=False)
     return drawing
