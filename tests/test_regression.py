@@ -1,4 +1,4 @@
-"""One estimator: PySINDy's answer, honest errors, true supports, and nothing that depends on the order of runs."""
+"""One estimator: PySINDy's answer, honest errors, true supports, whatever the order of runs."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def test_stlsq_is_pysindys_with_the_same_noisy_slopes(lorenz):
 
 
 CLEAN = [
-    "duffing", "henon_heiles", "rigid_body", "lotka_volterra_2d", "lorenz", "rossler", "van_der_pol", "kepler_2d",
-    "pendulum", "hopf", "sir", "brusselator",
-]  # fmt: skip
+    *("duffing", "henon_heiles", "rigid_body", "lotka_volterra_2d", "lorenz", "rossler", "van_der_pol"),
+    *("kepler_2d", "pendulum", "hopf", "sir", "brusselator"),
+]
 
 
 @pytest.mark.parametrize("name", CLEAN)
