@@ -55,7 +55,22 @@ class Factor:
 
 
 def factor_of(theta: Array, target: Array) -> Factor:
-    """The factor of given rows, chunk by chunk."""
+    """The factor of given rows, chunk by chunk.
+
+    Raises
+    ------
+    DataError
+        If theta (m, p) and target (m, n) differ in m.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsym.compress import factor_of
+    >>> theta = np.arange(20.0).reshape(10, 2)
+    >>> r = factor_of(theta, theta @ [[1.0], [2.0]])
+    >>> np.linalg.lstsq(r.theta, r.target, rcond=None)[0].round(12).ravel().tolist()
+    [1.0, 2.0]
+    """
     require(len(theta) == len(target), f"theta has {len(theta)} rows but the target {len(target)}")
     p = theta.shape[1]
     triangle = np.zeros((0, p + target.shape[1]))
@@ -66,7 +81,21 @@ def factor_of(theta: Array, target: Array) -> Factor:
 
 
 def merge(factors: Sequence[Factor] | Iterable[Factor]) -> Factor:
-    """The factor of all rows behind several factors."""
+    """The factor of all rows behind several factors.
+
+    Raises
+    ------
+    DataError
+        If there is none, or they differ in their columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsym.compress import factor_of, merge
+    >>> part = factor_of(np.ones((3, 1)), np.ones((3, 1)))
+    >>> merge([part, part]).n_rows
+    6
+    """
     every = list(factors)
     require(bool(every), "nothing to merge: no factor was given")
     first = every[0]
@@ -100,7 +129,16 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Compressed:
-    """All data as the factors of their blocks; cross-validation and block resampling need no second pass."""
+    """All data as the factors of their blocks; cross-validation and block resampling need no second pass.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsym.compress import Block, Compressed, factor_of
+    >>> one = Compressed((Block(factor_of(np.ones((3, 1)), np.ones((3, 1))), run=0),))
+    >>> (one + one).n_rows, len((one + one).folds())
+    (6, 2)
+    """
 
     blocks: tuple[Block, ...]
 

@@ -61,7 +61,20 @@ class Quadrature(Measure):
 
 
 def data_measure(runs: Sequence[Trajectory]) -> Quadrature:
-    """Every finite sample of every run with the same weight."""
+    """Every complete sample of every run with the same weight.
+
+    Raises
+    ------
+    DataError
+        If no sample is complete.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> from dynsym.inner_product import data_measure
+    >>> print(data_measure([dy.Trajectory([0, 1, 2], [1.0, float("nan"), 3.0])]))
+    the 2 samples of 1 run(s)
+    """
     x = np.concatenate([run.x[np.isfinite(run.x).all(axis=1)] for run in runs])
     require(len(x) > 0, "the runs hold no complete sample; nothing can be integrated over them")
     return Quadrature(x, np.ones(len(x)), f"the {len(x)} samples of {len(runs)} run(s)")
@@ -236,6 +249,27 @@ def region_around(runs: Sequence[Trajectory], n_points: int = 600, seed: int = 0
     On the runs alone anything that vanishes on a few curves looks like a symmetry; the tube has full
     dimension, yet it stays where the data are, and each run is widened in proportion to its own size, so that
     orbits of very different extent do not blur into each other.
+
+    Parameters
+    ----------
+    runs
+        Incomplete samples are left out.
+    n_points, seed
+        Of the points, shared evenly among the runs.
+
+    Raises
+    ------
+    DataError
+        If no sample is complete.
+
+    Examples
+    --------
+    >>> import dynsym as dy, numpy as np
+    >>> from dynsym.inner_product import region_around
+    >>> t = np.linspace(0, 6, 50)
+    >>> region = region_around([dy.Trajectory(t, np.c_[np.cos(t), np.sin(t)])], n_points=100)
+    >>> region.points.shape, region.description
+    ((100, 2), 'a tube of 0.1 standard deviations around 1 run(s)')
     """
     rng = np.random.default_rng(seed)
     complete = [run.x[np.isfinite(run.x).all(axis=1)] for run in runs]
@@ -267,6 +301,13 @@ def generic_region(dictionary: Dictionary, seed: int = 0) -> Region:
     Enough points to determine every function that a Lie derivative of the dictionary can be; then a null
     space sampled on them is exact. Where a function needs positive states (a logarithm, a root) all
     coordinates are positive.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> from dynsym.inner_product import generic_region
+    >>> generic_region(dy.Terms(["log(x)"], ("x",))).description
+    'generic points with positive coordinates'
     """
     rng = np.random.default_rng(seed)
     shape = (4 * dictionary.n_terms + 20, dictionary.n_states)

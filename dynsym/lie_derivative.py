@@ -56,7 +56,19 @@ def _scaled(region: Region, values: Array) -> Array:
 
 
 def symmetry_matrix(generators: Generators, field: VectorField, region: Region) -> SymmetryMatrix:
-    """B(., f): (rows, q) with rows = samples x components (twice as many if a generator has a ramp)."""
+    """B(., f): (rows, q) with rows = samples x components (twice as many if a generator has a ramp).
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> from dynsym.inner_product import generic_region
+    >>> from dynsym.lie_derivative import symmetry_matrix
+    >>> spiral = dy.VectorField(dy.Monomials(2, 1, constant=False), [[-1, 2], [-2, -1]])
+    >>> region = generic_region(spiral.dictionary)
+    >>> turn = symmetry_matrix(dy.generators.rotations(2), spiral, region)
+    >>> bool(abs(turn.operator).max() < 1e-14)
+    True
+    """
     x, s = region.points, region.scale
     f, jac = field.evaluate(x), field.jacobian(x)
     push, pull, bound = _parts(generators, f, jac, region)
@@ -90,6 +102,16 @@ def equivariance_matrix(generator: Generators, dictionary: Dictionary, region: R
     """B(xi, .) for one generator: (m n, n p) acting on the coefficients C (n, p), flattened by rows.
 
     Row (sample, i), column (j, k):  delta_ij (grad theta_k . xi + b theta_k) - (Dxi)_ij theta_k.
+
+    Examples
+    --------
+    >>> import dynsym as dy, numpy as np
+    >>> from dynsym.inner_product import generic_region
+    >>> from dynsym.lie_derivative import equivariance_matrix
+    >>> d = dy.Monomials(2, 1, constant=False)
+    >>> operator = equivariance_matrix(dy.generators.rotations(2), d, generic_region(d))
+    >>> bool(abs(operator @ [-1, 2, -2, -1]).max() < 1e-14)  # C of the spiral, row by row
+    True
     """
     x, n, p = region.points, dictionary.n_states, dictionary.n_terms
     theta, slope = dictionary.evaluate(x), dictionary.jacobian(x)
@@ -104,7 +126,19 @@ def equivariance_matrix(generator: Generators, dictionary: Dictionary, region: R
 
 
 def conservation_matrix(field: VectorField, dictionary: Dictionary, region: Region) -> Array:
-    """h -> L_f h = grad h . f: (m, p) acting on the coefficients of h."""
+    """h -> L_f h = grad h . f: (m, p) acting on the coefficients of h.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> from dynsym.inner_product import generic_region
+    >>> from dynsym.lie_derivative import conservation_matrix
+    >>> oscillator = dy.VectorField(dy.Monomials(2, 1, constant=False), [[0, 1], [-1, 0]])
+    >>> squares = dy.Terms(["x1^2", "x2^2"], ("x1", "x2"))
+    >>> rates = conservation_matrix(oscillator, squares, generic_region(squares))
+    >>> bool(abs(rates @ [1, 1]).max() < 1e-14)
+    True
+    """
     slope = dictionary.jacobian(region.points)
     return np.einsum("mpk,mk->mp", slope, field.evaluate(region.points)) * region.roots[:, None]
 
@@ -112,7 +146,18 @@ def conservation_matrix(field: VectorField, dictionary: Dictionary, region: Regi
 def law_matrix(
     functions_dictionary: Dictionary, coefficients: Array, dictionary: Dictionary, region: Region
 ) -> Array:
-    """f -> L_f h for one function h: (m, n p) acting on the coefficients of f, flattened by rows."""
+    """f -> L_f h for one function h: (m, n p) acting on the coefficients of f, flattened by rows.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> from dynsym.inner_product import generic_region
+    >>> from dynsym.lie_derivative import law_matrix
+    >>> d, squares = dy.Monomials(2, 1, constant=False), dy.Terms(["x1^2", "x2^2"], ("x1", "x2"))
+    >>> operator = law_matrix(squares, [1.0, 1.0], d, generic_region(d))
+    >>> bool(abs(operator @ [0, 1, -1, 0]).max() < 1e-14)  # C of the oscillator, row by row
+    True
+    """
     slope = np.einsum("mpk,p->mk", functions_dictionary.jacobian(region.points), coefficients)
     theta = dictionary.evaluate(region.points)
     out = np.einsum("mi,mk->mik", slope, theta) * region.roots[:, None, None]

@@ -85,7 +85,15 @@ def relative_spectrum(operator: Array, gram: Array, metric: str) -> Spectrum:
 
 
 def null_space(matrix: Array, tolerance: float = 1e-10) -> Array:
-    """Orthonormal basis (k, r) of the null space: singular values up to `tolerance` times the largest."""
+    """Orthonormal basis (k, r) of the null space: singular values up to `tolerance` times the largest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsym.spectral import null_space
+    >>> abs(null_space(np.array([[1.0, 0.0], [2.0, 0.0]]))).tolist()
+    [[0.0], [1.0]]
+    """
     if matrix.shape[0] > matrix.shape[1]:
         matrix = np.asarray(np.linalg.qr(matrix, mode="r"))
     _, values, right = np.linalg.svd(matrix, full_matrices=True)
@@ -94,12 +102,32 @@ def null_space(matrix: Array, tolerance: float = 1e-10) -> Array:
 
 
 def principal_angles(a: Array, b: Array) -> Array:
-    """Angles between the column spans of a and b, ascending, in radians (largest last)."""
+    """Angles between the column spans of a and b, ascending, in radians (largest last).
+
+    References
+    ----------
+    Knyazev and Argentati (2002), Principal angles between subspaces in an A-based scalar product.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsym.spectral import principal_angles
+    >>> float(np.degrees(principal_angles(np.array([[1.0], [0.0]]), np.array([[1.0], [1.0]])))[0].round(9))
+    45.0
+    """
     return np.sort(sla.subspace_angles(a, b))
 
 
 def row_space(rows: Array, tolerance: float = 1e-9) -> Array:
-    """Orthonormal rows that span the same space, up to singular values of `tolerance` times the largest."""
+    """Orthonormal rows that span the same space, up to singular values of `tolerance` times the largest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsym.spectral import row_space
+    >>> row_space(np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])).shape
+    (1, 2)
+    """
     if len(rows) > rows.shape[1]:
         rows = np.asarray(np.linalg.qr(rows, mode="r"))
     _, values, right = np.linalg.svd(rows, full_matrices=False)

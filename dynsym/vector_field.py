@@ -21,7 +21,16 @@ from .trajectory._fields import check_times
 
 @dataclass(frozen=True)
 class Integrator:
-    """How a field is integrated: a SciPy method with its relative and absolute tolerance."""
+    """How a field is integrated: a SciPy method with its relative and absolute tolerance.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> stiff = dy.Integrator("Radau", rtol=1e-8)
+    >>> fall = dy.VectorField(dy.Terms(["x"], ("x",)), [[-1000.0]])
+    >>> bool(abs(fall.simulate([1.0], [0.0, 1.0], stiff).x[-1, 0]) < 1e-6)
+    True
+    """
 
     method: str = "DOP853"
     rtol: float = 1e-9
@@ -211,7 +220,16 @@ class VectorField:
 
 
 def field_from_sympy(rows: Sequence[sp.Expr], names: Sequence[str]) -> VectorField:
-    """A vector field over exactly the terms that occur in the given components."""
+    """A vector field over exactly the terms that occur in the given components.
+
+    Examples
+    --------
+    >>> import sympy as sp
+    >>> from dynsym.vector_field import field_from_sympy
+    >>> x, v = sp.symbols("x v", real=True)
+    >>> field_from_sympy([v, -x - v**2 / 2], ("x", "v")).equations()
+    ["x' = v", "v' = -x - 0.5*v**2"]
+    """
     parts = [sp.Add.make_args(sp.expand(row)) for row in rows]
     split = [[term.as_coeff_Mul() for term in row] for row in parts]
     bases = list(dict.fromkeys(base for row in split for c, base in row if c != 0)) or [sp.Integer(1)]

@@ -148,7 +148,14 @@ def _same_states(parts: Sequence[Dictionary]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Sum(Dictionary):
-    """The functions of several dictionaries side by side, without repetitions."""
+    """The functions of several dictionaries side by side, without repetitions.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> (dy.Monomials(1, 1, names=("x",)) + dy.Terms(["x", "sin(x)"], ("x",))).terms
+    ('1', 'x', 'sin(x)')
+    """
 
     parts: tuple[Dictionary, ...]
     kept: npt.NDArray[np.intp]
@@ -191,7 +198,19 @@ class Sum(Dictionary):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Product(Dictionary):
-    """All products theta_i eta_j, without repetitions; D(theta eta) = eta D theta + theta D eta."""
+    """All products theta_i eta_j, without repetitions; D(theta eta) = eta D theta + theta D eta.
+
+    Raises
+    ------
+    DataError
+        If the states differ or there are more than 50 000 products.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> (dy.Monomials(1, 1, names=("x",)) * dy.Terms(["x", "sin(x)"], ("x",))).terms
+    ('x', 'sin(x)', 'x**2', 'x*sin(x)')
+    """
 
     left: Dictionary
     right: Dictionary
