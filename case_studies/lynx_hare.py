@@ -99,7 +99,7 @@ def figure(result: dict[str, Any]) -> Figure:
     own = law.evaluate(run.x)
     lowest = values.min()
     levels = lowest + (own.max() - lowest) * np.linspace(0.1, 1.5, 8)
-    cycle.contour(hare, lynx, values, levels=levels, colors="0.8", linewidths=0.8)
+    cycle.contour(hare, lynx, values, levels=levels, colors="0.8", linewidths=0.8, linestyles="solid")
     cycle.plot(run.x[:, 0], run.x[:, 1], "o-", ms=4, color="C2")
     cycle.set(xlabel="hare", ylabel="lynx", title="One orbit, and the level sets of $V$")
 

@@ -311,3 +311,7 @@ def _draw_drifts(axes: Axes, result: dict[str, Any], colours: list[str]) -> None
     axes.set_xticks(places, [names[k] for k in order])
     axes.set(ylabel="relative drift in 24 years", title="How well the laws hold on the real orbits")
     axes.legend(frameon=False, fontsize="small", ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.08))
+
+
+if __name__ == "__main__":  # the picture in the README
+    figure(compute()).savefig(DATA.parents[1] / "docs" / "_static" / "planets.png", dpi=110)
