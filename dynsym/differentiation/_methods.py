@@ -13,7 +13,9 @@ import scipy.linalg as sla
 from .._checks import Array, require
 from ..dictionary import Dictionary
 from ..trajectory import Trajectory
-from ._stencils import apply_stencils, derivative_stencils, quadrature_weights
+from ..vector_field import VectorField
+from ._stencils import apply_stencils, derivative_stencils
+from ._test_functions import test_function_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +111,13 @@ class LocalPolynomial(RowMethod):
     half_width: int = 4
     degree: int = 8
 
+    def __post_init__(self) -> None:
+        require(self.half_width >= 1, f"half_width must be at least 1 sample, got {self.half_width}")
+        require(
+            1 <= self.degree <= 2 * self.half_width,
+            f"degree must lie between 1 and 2 half_width = {2 * self.half_width}, got {self.degree}",
+        )
+
     @property
     def description(self) -> str:
         return f"local polynomials of degree {self.degree} over {2 * self.half_width + 1} samples"
@@ -129,8 +138,7 @@ class LocalPolynomial(RowMethod):
         return Rows(dictionary.evaluate(inner), apply_stencils(weights, run.x), leak)
 
 
-_BUMP_POWER = 6  # the test function (1 - s^2)^6 and five derivatives vanish at both ends
-_OVERLAP = 5  # test functions per half-width
+_NARROWEST = 5.0  # steps in a half-width
 _FEWEST = 20  # half-widths that should fit into a run
 _LONGEST = 1200  # samples whitened together; longer runs are cut, since the whitening costs the cube of it
 
@@ -139,15 +147,17 @@ _LONGEST = 1200  # samples whitened together; longer runs are cut, since the whi
 class WeakForm(RowMethod):
     """Weak form: - int phi' x dt = int phi theta(x) dt C^T for test functions phi.
 
-    Noise is never differentiated.
-
-    The noise in the left-hand sides of overlapping test functions has covariance sd^2 Phi' W^2 Phi'^T, which
-    is known: rows are whitened by its Cholesky factor.
+    Noise is never differentiated. The weights of the left-hand sides are adjusted so that the identity holds
+    exactly for polynomials. The noise in the left-hand sides of overlapping test functions has a known
+    covariance, sd^2 times the Gram matrix of their weights: rows are whitened by its Cholesky factor.
 
     Parameters
     ----------
     half_width
         Half the support of each phi, in units of t.
+    field
+        A first fit. If given, the covariance counts the noise that enters through theta as well, Df times that of
+        the states, averaged over the equations: near a singularity rows are noisy and would drown the others.
 
     References
     ----------
@@ -156,6 +166,13 @@ class WeakForm(RowMethod):
     """
 
     half_width: float
+    field: VectorField | None = None
+
+    def __post_init__(self) -> None:
+        require(
+            0 < self.half_width < np.inf,
+            f"half_width must be a positive time, got {self.half_width}; it is in units of t",
+        )
 
     @property
     def description(self) -> str:
@@ -172,73 +189,77 @@ class WeakForm(RowMethod):
         theta = dictionary.evaluate(run.x)
         pieces = max(1, -(-len(run.x) // _LONGEST))
         edges = np.linspace(0, len(run.x), pieces + 1).astype(int)
-        parts = [self._piece(run, theta, slice(a, b)) for a, b in pairwise(edges) if b - a >= self.shortest]
-        leaks = [_leak(dictionary, run.x[s], noise, w) for s, _, _, w in parts]
+        parts = [self._piece(run, dictionary, theta, noise, slice(a, b)) for a, b in pairwise(edges) if b - a >= self.shortest]
         return Rows(
-            np.concatenate([rows for _, rows, _, _ in parts]),
-            np.concatenate([target for _, _, target, _ in parts]),
-            np.sum(leaks, axis=0),
+            np.concatenate([rows for rows, _, _ in parts]),
+            np.concatenate([target for _, target, _ in parts]),
+            np.sum([leak for _, _, leak in parts], axis=0),
         )
 
-    def _piece(self, run: Trajectory, theta: Array, part: slice) -> tuple[slice, Array, Array, Array]:
-        t, x = run.t[part], run.x[part]
-        phi, slope = test_functions(t, self.half_width)
-        w = quadrature_weights(t)
-        # int phi dx = - int phi' x; the mean of x is taken out first, since the quadrature of phi' is zero
-        # only to its own accuracy.
-        left, right = -(slope * w) @ (x - x.mean(axis=0)), (phi * w) @ theta[part]
-        spread = (slope * w) @ (slope * w).T
+    def _piece(
+        self, run: Trajectory, dictionary: Dictionary, theta: Array, noise: Array, part: slice
+    ) -> tuple[Array, Array, Array]:
+        """Whitened rows, targets and leak of a stretch that is short enough for dense whitening."""
+        x = run.x[part]
+        left, right = test_function_weights(run.t[part], self.half_width)
+        spread = left @ left.T + (right * self._through_field(x, noise)) @ right.T
         # A jitter at the level of rounding keeps the factor defined for strongly overlapping functions.
         spread[np.diag_indices_from(spread)] *= 1 + 1e-6
         root = np.linalg.cholesky(spread)
-        white = sla.solve_triangular(root, np.hstack([right, left, phi * w]), lower=True)
+        rows = np.hstack([right @ theta[part], left @ (x - x.mean(axis=0)), right])
+        white = sla.solve_triangular(root, rows, lower=True)
         p, n = theta.shape[1], x.shape[1]
-        return part, white[:, :p], white[:, p : p + n], np.sum(white[:, p + n :] ** 2, axis=0)
+        leak = _leak(dictionary, x, noise, np.sum(white[:, p + n :] ** 2, axis=0))
+        return white[:, :p], white[:, p : p + n], leak
+
+    def _through_field(self, x: Array, noise: Array) -> Array:
+        """Noise that each sample sends through theta, over its direct noise, squared; mean over the equations, (m,)."""
+        if self.field is None or not noise.any():
+            return np.zeros(len(x))
+        jac = self.field.jacobian(x)
+        safe = np.where(noise > 0, noise, np.inf)
+        return np.mean(np.einsum("mik,k->mi", jac**2, noise**2) / safe**2, axis=1)
 
 
-def test_functions(t: Array, half_width: float) -> tuple[Array, Array]:
-    """(1 - s^2)^6, s = (t - centre) / half_width, and its derivative in t, (k, m) each, for even centres."""
-    length = t[-1] - t[0]
-    half = min(half_width, length / 2 * (1 - 1e-12))
-    count = max(2, int(_OVERLAP * (length - 2 * half) / half) + 1)
-    count = min(count, max(2, len(t) // 2))
-    centres = (
-        np.linspace(t[0] + half, t[-1] - half, count) if length > 2.02 * half else np.array([t[0] + half])
-    )
-    s = (t[None, :] - centres[:, None]) / half
-    inside = np.maximum(1 - s**2, 0.0)
-    phi = inside**_BUMP_POWER
-    slope = -2 * _BUMP_POWER * s * inside ** (_BUMP_POWER - 1) / half
-    return phi, slope
+_STRONG = ((4, 8), (3, 6), (2, 4), (1, 2))
+_QUIET = 1e-3  # noise in the slopes, relative to the slopes, up to which the strong form is taken
+_FINE = 1e-6  # change of the slopes from the next lower order up to which steps count as fine
+_MOST_RUNS = 200  # runs that are looked at for the time scale
+_SHORT = 16  # samples of the longest stretch below which the weak form has too few test functions
 
 
 def time_scale(runs: Sequence[Trajectory], noise: Array) -> float:
-    """The shortest over states of sd(x) / rms(dx/dt): how fast the states turn, in units of t.
+    """How fast the states turn: the shortest over states of sd(x) / rms(dx/dt) in a run, the tenth percentile over runs.
 
-    Slopes are differences over 1, 2, 4, ... samples, the first span over which the noise makes up less than
-    half of them, and the noise is subtracted from their mean square.
+    Slopes are differences over 1, 2, 4, ... samples, the first span over which the noise makes up less than half of them,
+    and the noise is subtracted from their mean square.
     """
-    sd = np.concatenate([run.x for run in runs]).std(axis=0)
+    scales = [scale for run in runs[:_MOST_RUNS] if (scale := _time_scale(run, noise)) is not None]
+    if not scales:
+        return float(np.median([run.duration for run in runs]) / 4)
+    return float(np.quantile(scales, 0.1))
+
+
+def _time_scale(run: Trajectory, noise: Array) -> float | None:
+    sd = run.x.std(axis=0)
     scale = np.full(len(sd), np.inf)
     for width in (1, 2, 4, 8, 16, 32):
-        long = [run for run in runs if len(run) > width]
-        if not long:
+        if len(run) <= 2 * width:
             break
-        dt = np.concatenate([run.t[width:] - run.t[:-width] for run in long])[:, None]
-        square = np.mean((np.concatenate([run.x[width:] - run.x[:-width] for run in long]) / dt) ** 2, axis=0)
+        dt = (run.t[width:] - run.t[:-width])[:, None]
+        square = np.mean(((run.x[width:] - run.x[:-width]) / dt) ** 2, axis=0)
         false = 2 * noise**2 * np.mean(1 / dt**2)
-        ready = np.isinf(scale) & (square > 2 * false) & (square > 0)
+        ready = np.isinf(scale) & (square > 2 * false) & (square > 0) & (sd > 3 * noise)
         scale[ready] = sd[ready] / np.sqrt((square - false)[ready])
     moving = np.isfinite(scale) & (scale > 0)
-    return (
-        float(scale[moving].min()) if moving.any() else float(np.median([run.duration for run in runs]) / 4)
-    )
+    return float(scale[moving].min()) if moving.any() else None
 
 
 def choose_rows(runs: Sequence[Trajectory], noise: Array) -> RowMethod:
     """The method that fits the data: given derivatives, else an accurate strong form, else the weak form.
 
-    The strong form is taken when the noise it lets through stays below a thousandth of the derivatives.
+    The strong form is taken when it lets little noise through and the steps are fine, or when runs are too short for the
+    weak form.
     """
     if all(run.dxdt is not None for run in runs):
         return Derivatives()
@@ -248,25 +269,42 @@ def choose_rows(runs: Sequence[Trajectory], noise: Array) -> RowMethod:
         f"the longest gap-free stretch has {longest} sample(s), too few for a derivative; give dxdt or "
         "longer runs",
     )
-    for half, degree in ((4, 8), (3, 6), (2, 4), (1, 2)):
+    for half, degree in _STRONG:
         method = LocalPolynomial(half, degree)
         usable = [run for run in runs if len(run) >= method.shortest]
         if sum(len(run) - 2 * half for run in usable) < 0.5 * sum(len(run) for run in runs):
             continue
-        ratio = _noise_share(usable, method, noise)
-        if ratio < 1e-3 or longest < WeakForm(1.0).shortest:
+        quiet = _noise_share(usable, method, noise) < _QUIET and truncation_share(usable, method) < _FINE
+        if quiet or longest < _SHORT:
             return method
         break
-    if longest < WeakForm(1.0).shortest:
+    if longest < _SHORT:
         return LocalPolynomial(1, 2)
     return WeakForm(_half_width(runs, noise))
+
+
+def truncation_share(runs: Sequence[Trajectory], method: LocalPolynomial) -> float:
+    """Largest over states of the change of the slopes from the next lower order, over the slopes: steps too coarse show."""
+    half, degree = method.half_width, method.degree
+    if half < 2:
+        return 0.0
+    changes, slopes = [], []
+    for run in runs:
+        high = apply_stencils(derivative_stencils(run.t, half, degree), run.x)
+        low = apply_stencils(derivative_stencils(run.t, half - 1, degree - 2), run.x)[1:-1]
+        changes.append(high - low)
+        slopes.append(high)
+    size = np.sqrt(np.mean(np.concatenate(slopes) ** 2, axis=0))
+    change = np.sqrt(np.mean(np.concatenate(changes) ** 2, axis=0))
+    moving = size > 0
+    return float(np.max(change[moving] / size[moving])) if moving.any() else 0.0
 
 
 def _half_width(runs: Sequence[Trajectory], noise: Array) -> float:
     """Half the time scale of the motion, at least three steps, with a good number of rows in each run."""
     step = float(np.median(np.concatenate([np.diff(run.t) for run in runs])))
     length = float(np.median([run.duration for run in runs]))
-    return max(min(0.5 * time_scale(runs, noise), length / _FEWEST), 3.0 * step)
+    return max(min(0.5 * time_scale(runs, noise), length / _FEWEST), _NARROWEST * step)
 
 
 def _noise_share(runs: Sequence[Trajectory], method: LocalPolynomial, noise: Array) -> float:

@@ -219,10 +219,21 @@ def _canonical(
     basis = sparse_basis(np.stack(certified, axis=1), weights)
     gram = reading.matrix.parts.T @ reading.matrix.parts + reading.matrix.bound
     judge_form = Judge(reading.matrix.operator, gram, weights, judged, level)
-    out = [simplify(vector, judge_form) for vector in basis.T]
+    out: list[tuple[Array, Verdict]] = []
+    for vector in basis.T:
+        simple, verdict = simplify(vector, judge_form)
+        # Two vectors may simplify to the same form; the second then keeps its own.
+        if not _independent([v for v, _ in out] + [simple], weights):
+            simple, verdict = vector, judged(vector)
+        out.append((simple, verdict))
     out.sort(key=lambda pair: (int(np.count_nonzero(pair[0])), pair[1].defect))
     out.sort(key=lambda pair: pair[1].status != CERTIFIED)
     return [_finding(candidates, field, v, verdict, None) for v, verdict in out]
+
+
+def _independent(vectors: list[Array], weights: Array) -> bool:
+    scaled = np.stack(vectors, axis=1) * weights[:, None]
+    return bool(np.linalg.svd(scaled / np.linalg.norm(scaled, axis=0), compute_uv=False)[-1] > 1e-3)
 
 
 def _finding(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from .._checks import Array, frozen, require
 from ..compress import Block, Compressed, factor_of
 from ..dictionary import Dictionary
 from ..dictionary._base import default_names
-from ..differentiation import RowMethod, choose_rows
+from ..differentiation import RowMethod, WeakForm, choose_rows
 from ..inner_product import region_around
 from ..optim import STLSQ, LinearConstraint, Penalty, Quadratic, Solution, Solver, solve
 from ..trajectory import Trajectory, as_runs, noise_level
@@ -108,11 +108,14 @@ def fit(
     """
     ready = prepare(data, rows)
     own = matching(dictionary, ready.runs[0].names)
-    compressed, leak = compress_runs(ready, own)
-    information = Information.of(compressed, leak)
     given = [constraints] if isinstance(constraints, LinearConstraint) else list(constraints)
     with threadpool_limits(1):
-        solution = _solve(information, compressed, penalty, given, solver)
+        compressed, information, solution = _pass(ready, own, penalty, given, solver)
+        if isinstance(ready.method, WeakForm) and ready.method.field is None and ready.noise.any():
+            # A first fit says how noise enters through theta; the second weighs the rows accordingly.
+            first = VectorField(own, solution.coefficients)
+            ready = replace(ready, method=replace(ready.method, field=first))
+            compressed, information, solution = _pass(ready, own, penalty, given, solver)
     joint = given[0] if given else None
     for extra in given[1:]:
         joint = joint & extra if joint is not None else extra
@@ -127,6 +130,18 @@ def fit(
         region=region_around(ready.runs),
         constraint=joint,
     )
+
+
+def _pass(
+    ready: Prepared,
+    dictionary: Dictionary,
+    penalty: Penalty | STLSQ | Stepwise | None,
+    constraints: list[LinearConstraint],
+    solver: Solver | None,
+) -> tuple[Compressed, Information, Solution]:
+    compressed, leak = compress_runs(ready, dictionary)
+    information = Information.of(compressed, leak)
+    return compressed, information, _solve(information, compressed, penalty, constraints, solver)
 
 
 def matching(dictionary: Dictionary, names: tuple[str, ...]) -> Dictionary:

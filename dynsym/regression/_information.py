@@ -83,17 +83,22 @@ class Information:
         return inverse * variance * self.design_effect(equation, coefficients, support, inverse, variance)
 
     def design_effect(
-        self, equation: int, coefficients: Array, support: Array, inverse: Array, variance: float
+        self,
+        equation: int,
+        coefficients: Array,
+        support: npt.NDArray[np.bool_],
+        inverse: Array,
+        variance: float,
     ) -> float:
-        """Mean over coefficients of (variance between blocks or runs) / (variance of independent errors), at least 1.
+        """Mean ratio of the variance between blocks or runs to that of independent errors, at least 1.
 
-        The larger of two estimates: the sandwich over blocks of time, and, for few coefficients, the jackknife over runs,
-        which also sees that one run follows slightly other parameters than the rest.
+        The larger of two estimates: the sandwich over blocks of time, and, for few coefficients, the
+        jackknife over runs, which also sees that one run follows slightly other parameters than the rest.
 
         References
         ----------
-        MacKinnon, Nielsen, Webb (2023), Cluster-robust inference: a guide to empirical practice, J. Econometrics 232, for
-        the jackknife (CV3).
+        MacKinnon, Nielsen, Webb (2023), Cluster-robust inference: a guide to empirical practice, J.
+        Econometrics 232, for the jackknife (CV3).
         """
         if not support.any():
             return 1.0
@@ -101,15 +106,18 @@ class Information:
         ratios = [np.ones(1)]
         if len(self.blocks) >= 8:
             scores = np.stack(
-                [b.theta[:, support].T @ (b.target[:, equation] - b.theta @ coefficients) for b in self.blocks]
+                [
+                    b.theta[:, support].T @ (b.target[:, equation] - b.theta @ coefficients)
+                    for b in self.blocks
+                ]
             )
             count = len(self.blocks)
             ratios.append(np.sum((scores @ inverse) ** 2, axis=0) * count / (count - 1) / plain)
-        if 4 <= len(self.runs) and int(support.sum()) <= len(self.runs) // 2:
+        if len(self.runs) >= 4 and int(support.sum()) <= len(self.runs) // 2:
             ratios.append(self._jackknife(equation, support) / plain)
         return float(max(np.mean(ratio) for ratio in ratios))
 
-    def _jackknife(self, equation: int, support: Array) -> Array:
+    def _jackknife(self, equation: int, support: npt.NDArray[np.bool_]) -> Array:
         """Delete-one-run variance of the coefficients on the support, (k,)."""
         estimates = []
         for k in range(len(self.runs)):

@@ -44,6 +44,14 @@ class Model:
         The region that verdicts about this model speak of.
     constraint
         Linear constraints that the coefficients meet, or None.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> runs = dy.systems.get("van_der_pol").runs(n_runs=4, n_samples=100)
+    >>> model = dy.fit(runs, dy.Monomials(2, 3), penalty=dy.optim.STLSQ(0.1))
+    >>> model.coefficients.shape, int(model.support.sum())
+    ((2, 10), 4)
     """
 
     field: VectorField

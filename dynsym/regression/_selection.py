@@ -38,6 +38,13 @@ class Stepwise:
     ----------
     Breiman, Friedman, Olshen, Stone (1984), Classification and Regression Trees, section 3.4.3, for the rule
     of one standard error.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> runs = dy.systems.get("van_der_pol").runs(n_runs=4, n_samples=100)
+    >>> dy.fit(runs, dy.Monomials(2, 3), penalty=dy.Stepwise()).equations(3)
+    ["x' = v", "v' = -x + v - v*x**2"]
     """
 
     folds: int = 8
@@ -58,7 +65,9 @@ class Stepwise:
         n = information.total.target.shape[1]
         return np.stack([self._one(i, information, folds, rest) for i in range(n)])
 
-    def _one(self, equation: int, information: Information, folds: list[Factor], rest: list[Factor]) -> Array:
+    def _one(
+        self, equation: int, information: Information, folds: list[Factor], rest: list[Factor]
+    ) -> Support:
         everything = np.linalg.norm(information.total.theta, axis=0) > 0
         if not rest:
             return self._significant(equation, information, everything)
@@ -73,7 +82,9 @@ class Stepwise:
         fine &= (scores <= _WORST * scores[best] + _FLOOR).all(axis=1)
         fine[best] = True
         least = sizes[fine].min()
-        keep = min((k for k in range(len(tried)) if fine[k] and sizes[k] == least), key=lambda k: scores[k].mean())
+        keep = min(
+            (k for k in range(len(tried)) if fine[k] and sizes[k] == least), key=lambda k: scores[k].mean()
+        )
         return self._significant(equation, information, tried[keep])
 
     def _significant(self, equation: int, information: Information, support: Support) -> Support:
@@ -89,7 +100,7 @@ class Stepwise:
         return support
 
 
-def _backward(equation: int, information: Information) -> list[Array]:
+def _backward(equation: int, information: Information) -> list[Support]:
     """Supports from all terms to none; large ones shrink by a tenth at a time, small ones by one."""
     theta, target = information.total.theta, information.total.target[:, equation]
     support = np.linalg.norm(theta, axis=0) > 0
@@ -109,13 +120,15 @@ def _backward(equation: int, information: Information) -> list[Array]:
     return path
 
 
-def _forward(equation: int, information: Information) -> list[Array]:
-    """Supports from none on, each with the term that lowers the residual most; where columns are nearly dependent, going
-    backward can lose the right one first.
+def _forward(equation: int, information: Information) -> list[Support]:
+    """Supports from none on, each with the term that lowers the residual most.
+
+    Where columns are nearly dependent, going backward can lose the right one first.
 
     References
     ----------
-    Chen, Billings, Luo (1989), Orthogonal least squares methods and their application to non-linear system identification.
+    Chen, Billings, Luo (1989), Orthogonal least squares methods and their application to non-linear system
+    identification.
     """
     columns = information.total.theta.copy()
     residual = information.total.target[:, equation].copy()
