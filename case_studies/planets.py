@@ -246,13 +246,13 @@ def _draw_orbits(axes: Axes, runs: tuple[dy.Trajectory, ...], colours: list[str]
             np.unwrap(np.arctan2(y, x)), np.log10(np.hypot(x, y)), color=colour, lw=1.2, label=named(run)
         )
         axes.plot(np.arctan2(y[-1], x[-1]), np.log10(np.hypot(x[-1], y[-1])), "o", ms=5, color=colour)
+    for power, text in ((0, "1 AU"), (1, "10 AU")):
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        axes.text(np.deg2rad(52), power, text, ha="center", va="center", fontsize=8, bbox=box)
     axes.set(
-        ylim=(-1, 1.6), yticks=[0, 1], yticklabels=["1 AU", "10"], title="1990 to 2014, once a day (DE421)"
+        ylim=(-1, 1.6), yticks=[0, 1], yticklabels=[], title="1990 to 2014, once a day (log of the distance)"
     )
     axes.set_xticks([])
-    for label in axes.get_yticklabels():
-        label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
-    axes.set_rlabel_position(300)
     axes.grid(alpha=0.3)
 
 
