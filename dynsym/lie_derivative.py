@@ -69,7 +69,7 @@ def symmetry_matrix(generators: Generators, field: VectorField, region: Region) 
     >>> bool(abs(turn.operator).max() < 1e-14)
     True
     """
-    x, s = region.points, region.scale
+    x = region.points
     f, jac = field.evaluate(x), field.jacobian(x)
     push, pull, bound = _parts(generators, f, jac, region)
     ramps = generators.ramps()
@@ -78,7 +78,6 @@ def symmetry_matrix(generators: Generators, field: VectorField, region: Region) 
         eta = _scaled(region, ramps.evaluate(x)).T
         push, pull = np.vstack([push, push_r]), np.vstack([pull + eta, pull_r])
         bound = bound + bound_r + eta.T @ eta
-    del s
     return SymmetryMatrix(push - pull, np.vstack([push, pull]), bound)
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from dynsym import DataError, Derivatives, LocalPolynomial, Monomials, Trajectory, WeakForm
 from dynsym.differentiation import choose_rows, derivative_stencils, quadrature_weights
-from dynsym.differentiation._methods import test_functions as bumps
 from dynsym.differentiation._methods import time_scale
 from dynsym.differentiation._stencils import apply_stencils, is_even
+from dynsym.differentiation._test_functions import test_function_weights as weights_of
 
 EVEN = np.linspace(-1.0, 3.0, 41)
 UNEVEN = np.sort(np.random.default_rng(0).random(41)) * 4 - 1
@@ -59,21 +59,34 @@ def test_quadrature_of_cubics_is_exact_on_uneven_grids(degree):
 
 
 def test_quadrature_is_of_high_order_for_bumps_on_even_grids():
-    phi, slope = bumps(EVEN, 1.0)
+    bump = np.maximum(1 - (EVEN - 1) ** 2, 0) ** 6
     exact = 2**13 * 720**2 / 6227020800  # integral of (1 - s^2)^6 over [-1, 1] = 2^13 (6!)^2 / 13!
-    np.testing.assert_allclose(phi @ quadrature_weights(EVEN), exact, rtol=1e-6)
-    np.testing.assert_allclose(slope @ quadrature_weights(EVEN), 0, atol=1e-6)
+    assert bump @ quadrature_weights(EVEN) == pytest.approx(exact, rel=1e-6)
     assert quadrature_weights(np.array([0.0])).tolist() == [0.0]
     assert quadrature_weights(np.array([0.0, 1.0, 4.0])) @ np.ones(3) == pytest.approx(4.0)
 
 
-def test_bumps_lie_inside_the_run_and_have_the_slope_of_themselves():
-    phi, slope = bumps(UNEVEN, 0.8)
-    assert np.abs(phi[:, [0, -1]]).max() < 1e-12
-    h = 1e-6
-    shifted = [bumps(np.append(np.append(UNEVEN[0], UNEVEN[1:-1] + e), UNEVEN[-1]), 0.8)[0] for e in (h, -h)]
-    central = (shifted[0] - shifted[1]) / (2 * h)
-    np.testing.assert_allclose(slope[:, 1:-1], central[:, 1:-1], atol=1e-5)
+@GRIDS
+@pytest.mark.parametrize("half", [0.8, 1.3])
+def test_integration_by_parts_is_exact_for_polynomials(t, half):
+    left, right = weights_of(t, half)
+    s = (t - t[0]) / np.ptp(t)
+    size = np.abs(left).sum(axis=1).max()
+    for d in range(9):
+        slope = d * s ** max(d - 1, 0) / np.ptp(t)
+        np.testing.assert_allclose(left @ s**d, right @ slope, atol=1e-8 * size)
+    # One degree more is only as good as the quadrature.
+    assert np.abs(left @ s**12 - right @ (12 * s**11 / np.ptp(t))).max() > 1e-12
+
+
+def test_test_functions_stay_inside_their_support():
+    left, right = weights_of(EVEN, 0.5)
+    for weights in (left, right):
+        used = [EVEN[np.abs(row) > 1e-9 * np.abs(row).max()] for row in weights]
+        assert max(np.ptp(part) for part in used) <= 1.0 + 1e-12
+    assert right.min() >= 0
+    # They cover the run.
+    assert (right.sum(axis=0)[2:-2] > 0).all()
 
 
 A = np.array([[-0.1, 2.0], [-2.0, -0.2]])
@@ -92,8 +105,8 @@ def linear_run(t, sd=0.0, seed=0):
     [
         (LocalPolynomial(4, 8), 200, 1e-9),
         (LocalPolynomial(2, 4), 400, 1e-5),
-        (WeakForm(1.0), 200, 1e-4),
-        (WeakForm(0.5), 400, 1e-4),
+        (WeakForm(1.0), 200, 1e-8),
+        (WeakForm(0.5), 400, 1e-9),
     ],
 )
 def test_rows_vanish_for_the_true_system(method, m, accuracy):
