@@ -37,6 +37,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _real(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a number such as 0.05, got {text!r}") from None
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a whole number, got {text!r}") from None
+
+
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="netCDF, Zarr, CSV or NPZ files.")]
 Time = Annotated[
     str | None, typer.Option(metavar="NAME", help="Column, dimension or coordinate of the times.")
@@ -63,9 +78,14 @@ Candidates = Annotated[
 ]
 Noise = Annotated[str, typer.Option(metavar="SD|auto", help="Standard deviation of the measurement noise.")]
 Delta = Annotated[
-    float, typer.Option(help="Tolerance: the largest relative defect a certified finding may have.")
+    float,
+    typer.Option(
+        metavar="NUMBER",
+        parser=_real,
+        help="Tolerance: the largest relative defect a certified finding may have.",
+    ),
 ]
-Alpha = Annotated[float, typer.Option(help="Error level of the verdicts.")]
+Alpha = Annotated[float, typer.Option(metavar="NUMBER", parser=_real, help="Error level of the verdicts.")]
 Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Write analysis.json, analysis.nc and report.html there.")
 ]
@@ -73,8 +93,8 @@ JsonFile = Annotated[
     Path | None,
     typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output."),
 ]
-Seed = Annotated[int, typer.Option(help="Of everything that is drawn at random.")]
-Workers = Annotated[int, typer.Option(help="Processes.")]
+Seed = Annotated[int, typer.Option(metavar="N", parser=_whole, help="Of everything that is drawn at random.")]
+Workers = Annotated[int, typer.Option(metavar="N", parser=_whole, help="Processes.")]
 
 
 def _version(wanted: bool) -> None:

@@ -47,10 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         return _reader_left()
-    except KeyboardInterrupt:
-        return _fail("interrupted; nothing was written", INTERRUPTED)
-    except typer.Abort:
-        return _fail("stopped; nothing was written", INTERRUPTED)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
     except _NUMERICAL as error:
         return _fail(f"the computation failed: {error}", NUMERICAL_FAILURE)
     except _INPUT as error:

@@ -7,10 +7,8 @@ from importlib.metadata import version as _version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._archive import write_netcdf
 from ._files import json_text, write_text, write_whole
 from ._numbers import rounded, short
-from ._page import html_page
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
@@ -47,6 +45,8 @@ def write(analysis: Analysis, out_dir: str | os.PathLike[str], command: str = ""
     >>> [path.name for path in write(dy.analyze(spring), tempfile.mkdtemp())]
     ['analysis.json', 'analysis.nc', 'report.html']
     """
+    from ._archive import write_netcdf
+
     software = {"software": "dynsym", "version": _version("dynsym"), "settings": analysis.input}
     return write_whole(
         out_dir,
@@ -60,6 +60,9 @@ def write(analysis: Analysis, out_dir: str | os.PathLike[str], command: str = ""
 
 def html(analysis: Analysis, command: str = "") -> str:
     """The report as one HTML text: no network, light and dark, equations in MathML, figures in SVG."""
+    # Drawing is loaded where it is needed: a check of the data, or a line of help, should not wait for it.
+    from ._page import html_page
+
     return html_page(analysis, _version("dynsym"), command)
 
 

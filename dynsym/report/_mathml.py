@@ -18,6 +18,7 @@ from ._numbers import rounded
 _LARGEST_DENOMINATOR = 12
 # Names of several letters would run into one another without a space.
 _TIMES, _SPACE = "<mo>&InvisibleTimes;</mo>", "<mspace width='0.2em'/>"
+_PREFIX = "<mo form='prefix'>"
 _PARTIAL = "\N{PARTIAL DIFFERENTIAL}"
 
 
@@ -45,20 +46,15 @@ def combination(
         number = _number(abs(float(c)))
         number = "" if number == "<mn>1</mn>" and not one else number
         body = number if one else number + (_SPACE if number else "") + formula
-        out.append(
-            (
-                f"<mo form='infix' lspace='0.2em' rspace='0.25em'>{sign}</mo>"
-                if out
-                else (f"<mo form='prefix'>{sign}</mo>" if sign else "")
-            )
-            + body
-        )
+        mark = _infix(sign) if out else (f"{_PREFIX}{sign}</mo>" if sign else "")
+        out.append(mark + body)
     return out or ["<mn>0</mn>"]
 
 
 def _number(value: float) -> str:
     simple = Fraction(value).limit_denominator(_LARGEST_DENOMINATOR)
-    if simple.denominator > 1 and abs(value - simple) < 1e-14 * value:
+    periodic = float(f"{value:.5g}") != value
+    if periodic and simple.numerator < 100 and abs(value - simple) < 1e-14 * value:
         return f"<mfrac><mn>{simple.numerator}</mn><mn>{simple.denominator}</mn></mfrac>"
     number = rounded(value)
     if not number.exponent:
@@ -117,12 +113,15 @@ def _component(pieces: list[str], ramp: str, name: str, follows: bool) -> str:
     derivation = f"<mfrac><mo>{_PARTIAL}</mo><mrow><mo>{_PARTIAL}</mo>{name}</mrow></mfrac>"
     if len(pieces) == 1 and not ramp:
         body = pieces[0]
-        plus = "" if body.startswith("<mo form='prefix'>\N{MINUS SIGN}") else "+"
-        if body == "<mn>1</mn>":
-            body = ""
+        minus = body.startswith(_PREFIX)
+        body = body.partition("</mo>")[2] if minus else body
+        body = "" if body == "<mn>1</mn>" else body
+        plus = "\N{MINUS SIGN}" if minus else "+"
+        if minus and not follows:
+            body = f"{_PREFIX}{plus}</mo>{body}"
     else:
         body, plus = f"{ramp}<mo>(</mo>{''.join(pieces)}<mo>)</mo>", "+"
-    return (_infix(plus) if follows and plus else "") + body + derivation
+    return (_infix(plus) if follows else "") + body + derivation
 
 
 def _infix(sign: str) -> str:
