@@ -26,6 +26,7 @@ _MOST_ORBITS = 8
 _DRIFT_POINTS = 16_000
 _PHASE_POINTS = 24_000
 _LEGEND = 8
+_FEW, _FINE = 60, 150
 
 
 @styled
@@ -162,9 +163,11 @@ def _draw_portraits(
     titles = with_units(runs[0])
     for k, run in shown:
         kept = resolved(run, most)
-        path = orbit(field, run.x[0], run.t[kept]) if field is not None and k in drawn else None
+        # Few samples must not turn the model into a polygon.
+        fine = np.linspace(run.t[kept[0]], run.t[kept[-1]], max(len(kept), _FINE))
+        path = orbit(field, run.x[0], fine) if field is not None and k in drawn else None
         for axis, (i, j) in zip(axes, pairs):
-            _draw_orbit(axis, run, (kept, path), (i, j), run_colour(k))
+            _draw_orbit(axis, run, (kept, path, fine), (i, j), run_colour(k))
     for axis, (i, j) in zip(axes, pairs):
         axis.set_xlabel(_time_label(runs[0]) if i == j else titles[i])
         axis.set_ylabel(titles[j])
@@ -174,16 +177,17 @@ def _draw_portraits(
 def _draw_orbit(
     axis: Axes,
     run: Trajectory,
-    lines: tuple[npt.NDArray[np.intp], Array | None],
+    lines: tuple[npt.NDArray[np.intp], Array | None, Array],
     pair: tuple[int, int],
     colour: str,
 ) -> None:
-    kept, path = lines
+    kept, path, fine = lines
+    size = 5.0 if len(kept) <= _FEW else 2.6
     i, j = pair
     across = run.t if i == j else run.x[:, i]
-    axis.plot(across[kept], run.x[kept, j], ".", ms=2.6, mew=0, alpha=0.8, color=colour, zorder=3)
+    axis.plot(across[kept], run.x[kept, j], ".", ms=size, mew=0, alpha=0.8, color=colour, zorder=3)
     if path is not None:
-        along = run.t[kept][: len(path)] if i == j else path[:, i]
+        along = fine[: len(path)] if i == j else path[:, i]
         axis.plot(along, path[:, j], "-", lw=0.7, color=INK, zorder=2)
 
 

@@ -163,7 +163,7 @@ def draw_verdicts(axis: Axes, found: Sequence[Verdict], level: Level, names: Seq
         axis.plot([high, high], [k - 0.16, k + 0.16], "-", color=colour, lw=1.4)
         axis.plot(max(verdict.defect, _FLOOR), k, STATUS_MARKER.get(verdict.status, "o"), ms=6, color=colour)
         axis.text(
-            0.006, k - 0.46, shorten(name, 96), transform=axis.get_yaxis_transform(), va="center", fontsize=8
+            0.006, k - 0.46, shorten(name, 78), transform=axis.get_yaxis_transform(), va="center", fontsize=8
         )
     axis.set_xscale("log")
     _powers(axis.xaxis)
