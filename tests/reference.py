@@ -1,4 +1,4 @@
-"""Scores of the verbs against the table of truths: shared by the tests and the benchmark of the reference systems."""
+"""Scores of the verbs against the table of truths, shared by the tests and the benchmark."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ N_RUNS, N_SAMPLES = 8, 500
 INEXACT = 0.1  # radians between a finding and the true span above which it is called inexact
 _EXPRESSIBLE = 1e-7  # relative residual of a product that the dictionary still expresses
 
-# (system, noise): what is not found, and why. Misses are honest: the verdict was "undecided" or "refuted", not false.
+# (system, noise): what is not found, and why. Misses are honest: undecided or refuted, not false.
 KNOWN_FAILURES: dict[tuple[str, float], str] = {}
 
 # (system, noise): certified findings whose exact defect exceeds delta. Must be empty.
@@ -134,7 +134,7 @@ def exact_defect(generator: dy.Generators, field: dy.VectorField, region: Region
 
 
 def score_symmetries(found: dy.Symmetries, system: System, truth: SymmetryAlgebra) -> Score:
-    """Certified generators against the exact algebra, both as coefficient vectors in units of the states' scales."""
+    """Certified generators against the exact algebra, as coefficient vectors in the states' scales."""
     field, scale = system.field(), found.region.scale
     true = true_vectors(system, truth, scale)
     own = generator_vectors(found.generators, scale)
@@ -156,7 +156,7 @@ def score_symmetries(found: dy.Symmetries, system: System, truth: SymmetryAlgebr
 
 
 def generator_vectors(generators: dy.Generators, scale: np.ndarray) -> np.ndarray:
-    """Columns (n^2 + n + 1, q): S^-1 A S, S^-1 b and the time scaling of affine generators, S = diag(scale)."""
+    """Columns (n^2 + n + 1, q): S^-1 A S, S^-1 b and the time scaling, with S = diag(scale)."""
     n, q = generators.n_states, len(generators)
     if q == 0:
         return np.zeros((n * n + n + 1, 0))
@@ -208,7 +208,7 @@ def exact_law_defect(law: dy.ScalarFunction, field: dy.VectorField, region: Regi
 
 
 def score_laws(found: dy.ConservedQuantities, system: System) -> Score:
-    """Certified laws, with their expressible products, against all true ones; functions compared by gradients."""
+    """Certified laws and their expressible products against all true ones, compared by gradients."""
     field, region = system.field(), found.region
     true = _slopes(true_laws(system.name), region)
     own = _slopes(closure(found.functions, region), region)

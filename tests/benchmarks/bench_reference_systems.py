@@ -1,9 +1,10 @@
 """All reference systems: what is found, what is true, and what is claimed but false; prints one table.
 
-Each system is simulated (8 runs of 500 samples), fitted in the dictionary of the table of truths, and searched for
-affine and space-time affine symmetries and for conserved quantities. A finding counts as invented if it is
-certified and its exact defect, with the true field on the same region, exceeds delta = 0.05; as inexact if it lies
-further than 0.1 rad from the exact algebra or from the span of the exact conserved quantities.
+Each system is simulated (8 runs of 500 samples), fitted in the dictionary of the table of truths, and
+searched for affine and space-time affine symmetries and for conserved quantities. A finding counts as
+invented if it is certified and its exact defect, with the true field on the same region, exceeds
+delta = 0.05; as inexact if it lies further than 0.1 rad from the exact algebra or from the span of the exact
+conserved quantities.
 
 Run with: python tests/benchmarks/bench_reference_systems.py --noise 0.01 --seeds 3 --systems kepler_2d,hopf
 """
@@ -55,11 +56,12 @@ def summary(done: list[Outcome]) -> str:
     """Totals: invented, inexact, complete, and every miss."""
     positive = [d for d in done if dy.systems.get(d.system).positive]
     whole = [d for d in positive if not d.missed]
+    empty = sum(not d.missed for d in done) - len(whole)
     lines = [
         "",
         f"invented: {sum(len(d.invented) for d in done)}   inexact: {sum(len(d.inexact) for d in done)}   "
         f"positives with everything found: {len(whole)} of {len(positive)}   "
-        f"controls with nothing found: {sum(not d.missed for d in done) - len(whole)} of {len(done) - len(positive)}",
+        f"controls with nothing found: {empty} of {len(done) - len(positive)}",
     ]
     for d in done:
         lines += [f"  invented  {d.system} seed {d.seed}: {text}" for text in d.invented]
