@@ -156,8 +156,9 @@ class WeakForm(RowMethod):
     half_width
         Half the support of each phi, in units of t.
     field
-        A first fit. If given, the covariance counts the noise that enters through theta as well, Df times that of
-        the states, averaged over the equations: near a singularity rows are noisy and would drown the others.
+        A first fit. If given, the covariance counts the noise that enters through theta as well, Df times
+        that of the states, averaged over the equations: near a singularity rows are noisy and would drown the
+        others.
 
     References
     ----------
@@ -189,7 +190,11 @@ class WeakForm(RowMethod):
         theta = dictionary.evaluate(run.x)
         pieces = max(1, -(-len(run.x) // _LONGEST))
         edges = np.linspace(0, len(run.x), pieces + 1).astype(int)
-        parts = [self._piece(run, dictionary, theta, noise, slice(a, b)) for a, b in pairwise(edges) if b - a >= self.shortest]
+        parts = [
+            self._piece(run, dictionary, theta, noise, slice(a, b))
+            for a, b in pairwise(edges)
+            if b - a >= self.shortest
+        ]
         return Rows(
             np.concatenate([rows for rows, _, _ in parts]),
             np.concatenate([target for _, target, _ in parts]),
@@ -213,7 +218,7 @@ class WeakForm(RowMethod):
         return white[:, :p], white[:, p : p + n], leak
 
     def _through_field(self, x: Array, noise: Array) -> Array:
-        """Noise that each sample sends through theta, over its direct noise, squared; mean over the equations, (m,)."""
+        """Squared noise that each sample sends through theta over its direct one, mean over equations, (m,)."""
         if self.field is None or not noise.any():
             return np.zeros(len(x))
         jac = self.field.jacobian(x)
@@ -229,10 +234,10 @@ _SHORT = 16  # samples of the longest stretch below which the weak form has too 
 
 
 def time_scale(runs: Sequence[Trajectory], noise: Array) -> float:
-    """How fast the states turn: the shortest over states of sd(x) / rms(dx/dt) in a run, the tenth percentile over runs.
+    """How fast the states turn: the least sd(x) / rms(dx/dt) of a run, its tenth percentile over runs.
 
-    Slopes are differences over 1, 2, 4, ... samples, the first span over which the noise makes up less than half of them,
-    and the noise is subtracted from their mean square.
+    Slopes are differences over 1, 2, 4, ... samples, the first span over which the noise makes up less than
+    half of them, and the noise is subtracted from their mean square.
     """
     scales = [scale for run in runs[:_MOST_RUNS] if (scale := _time_scale(run, noise)) is not None]
     if not scales:
@@ -258,8 +263,8 @@ def _time_scale(run: Trajectory, noise: Array) -> float | None:
 def choose_rows(runs: Sequence[Trajectory], noise: Array) -> RowMethod:
     """The method that fits the data: given derivatives, else an accurate strong form, else the weak form.
 
-    The strong form is taken when it lets little noise through and the steps are fine, or when runs are too short for the
-    weak form.
+    The strong form is taken when it lets little noise through and the steps are fine, or when runs are too
+    short for the weak form.
     """
     if all(run.dxdt is not None for run in runs):
         return Derivatives()
@@ -284,7 +289,7 @@ def choose_rows(runs: Sequence[Trajectory], noise: Array) -> RowMethod:
 
 
 def truncation_share(runs: Sequence[Trajectory], method: LocalPolynomial) -> float:
-    """Largest over states of the change of the slopes from the next lower order, over the slopes: steps too coarse show."""
+    """Largest relative change over states of the slopes from the next lower order: coarse steps show."""
     half, degree = method.half_width, method.degree
     if half < 2:
         return 0.0

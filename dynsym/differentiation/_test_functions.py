@@ -17,9 +17,10 @@ _EXACT_DEGREE = 8
 def test_function_weights(t: Array, half_width: float) -> tuple[Array, Array]:
     """Weights (left, right), (k, m) each, with left @ x = right @ dx/dt for x a polynomial of degree up to 8.
 
-    right integrates phi(t) = (1 - s^2)^6, s = (t - centre) / half_width, against a sampled function; left starts from the
-    integral of - phi'(t) and is moved, as little as possible and inside the support, until integration by parts holds
-    exactly for polynomials: sums over a few samples are not integrals. Centres are spread evenly, five per half-width.
+    right integrates phi(t) = (1 - s^2)^6, s = (t - centre) / half_width, against a sampled function; left
+    starts from the integral of - phi'(t) and is moved, as little as possible and inside the support, until
+    integration by parts holds exactly for polynomials: sums over a few samples are not integrals. Centres are
+    spread evenly, five per half-width.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def test_function_weights(t: Array, half_width: float) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=16)
 def _even_weights(m: int, step: float, half_width: float) -> tuple[Array, Array]:
-    left, right = _weights(np.arange(m) * step, half_width)
+    left, right = _weights(np.arange(m, dtype=float) * step, half_width)
     left.flags.writeable = right.flags.writeable = False
     return left, right
 
@@ -57,7 +58,7 @@ def _weights(t: Array, half_width: float) -> tuple[Array, Array]:
 
 
 def _make_exact(left: Array, right: Array, s: Array, phi: Array, half: float) -> None:
-    """Least change of `left`, weighted by phi, such that sum left s^d = sum right d s^(d-1) / half for all low d."""
+    """Least change of `left`, weighted by phi, to sum left s^d = sum right d s^(d-1) / half for all low d."""
     used = phi > 1e-12
     degree = min(_EXACT_DEGREE, int(used.sum()) - 1)
     if degree < 1:

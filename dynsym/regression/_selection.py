@@ -15,6 +15,7 @@ Support = npt.NDArray[np.bool_]
 
 _FLOOR = 1e-20  # squared relative errors below this are rounding
 _WORST = 2.0  # factor by which the squared error on any one fold may exceed that of the best model
+_COARSE = 1e4  # factor by which a model's squared residual may exceed that of the whole dictionary
 _LONGEST_FORWARD = 30
 
 
@@ -71,7 +72,13 @@ class Stepwise:
         everything = np.linalg.norm(information.total.theta, axis=0) > 0
         if not rest:
             return self._significant(equation, information, everything)
+        # Where runs are few, a fold may not determine what all data determine; then cross-validation favours
+        # models that plainly miss terms, which the residuals of all data show.
         tried = _backward(equation, information) + _forward(equation, information)
+        left = np.array([_squared_residual(equation, information, s) for s in tried])
+        floor = information.total.n_rows * float(information.rounding[equation]) ** 2
+        close = left <= _COARSE * (left[0] + floor)
+        tried = [s for s, good in zip(tried, close) if good]
         scores = np.stack([_scores(equation, s, folds, rest) for s in tried])
         sizes = np.array([int(s.sum()) for s in tried])
         best = int(np.argmin(scores.mean(axis=1)))
@@ -149,6 +156,11 @@ def _forward(equation: int, information: Information) -> list[Support]:
         support[j] = True
         path.append(support)
     return path
+
+
+def _squared_residual(equation: int, information: Information, support: Support) -> float:
+    c = information.least_squares(equation, support)
+    return float(np.sum((information.total.target[:, equation] - information.total.theta @ c) ** 2))
 
 
 def _scores(equation: int, support: Support, folds: list[Factor], rest: list[Factor]) -> Array:
