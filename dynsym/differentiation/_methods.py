@@ -218,7 +218,7 @@ class WeakForm(RowMethod):
         return white[:, :p], white[:, p : p + n], leak
 
     def _through_field(self, x: Array, noise: Array) -> Array:
-        """Squared noise that each sample sends through theta over its direct one, mean over equations, (m,)."""
+        """Squared noise of each sample through theta over its direct one, mean over equations, (m,)."""
         if self.field is None or not noise.any():
             return np.zeros(len(x))
         jac = self.field.jacobian(x)
