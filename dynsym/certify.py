@@ -118,12 +118,15 @@ class Evidence:
         What the data leave open beside the fitted terms.
     misfit
         Relative size of the structured part of the residual: what the model class cannot express.
+    uncovered
+        Why the data cannot carry a claim about the region at all, in words; empty if they can.
     """
 
     coefficients: Array
     covariance: list[tuple[npt.NDArray[np.intp], Array]]
     openings: Openings
     misfit: float
+    uncovered: str = ""
 
 
 def judge(
@@ -157,6 +160,8 @@ def judge(
     lower = float(np.sqrt(lower2 / size))
     broken = _contradicts_zero(plain, moments, level) and defect > _ROUNDING
     status, reason = _status(level, upper, lower, broken, open_part, evidence.misfit)
+    if status == CERTIFIED and evidence.uncovered:
+        status, reason = UNDECIDED, evidence.uncovered
     return Verdict(status, defect, lower, min(upper, float(np.sqrt(2))), reason)
 
 

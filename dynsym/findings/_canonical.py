@@ -99,3 +99,8 @@ def _simple(value: float) -> float:
         return value
     near = float(Fraction(value).limit_denominator(_LARGEST_DENOMINATOR))
     return near if near != 0 and abs(near - value) <= 0.05 * abs(value) else value
+
+
+def shortened(text: str, width: int = 160) -> str:
+    """Text cut for a table; the record keeps all of it."""
+    return text if len(text) <= width else text[: width - 4].rsplit(" ", 1)[0] + " ..."

@@ -7,10 +7,13 @@ from scipy.spatial import cKDTree
 
 from .._checks import Array
 from ..certify import Evidence, Openings
+from ..dictionary import Monomials
 from ..regression import Information, Model
 from ..vector_field import VectorField
 
 _VISIBLE = 4.0  # a column must stand out of the noise inside theta by this factor to count as seen
+_THIN = {1: 6, 2: 4, 3: 4, 4: 3}  # by number of states: degree of the surfaces that one run is tested for
+_THIN_FLOOR = 1e-6
 _SLACK = 2.0  # residuals up to this multiple of the expected noise are not called structure
 _MOST_ROWS = 4000
 
@@ -22,8 +25,41 @@ def evidence_of(model: Model | VectorField) -> Evidence:
         nothing = Openings(np.zeros((n_all, 0)), np.zeros(0), np.zeros(0))
         return Evidence(model.coefficients.ravel(), [], nothing, 0.0)
     return Evidence(
-        model.coefficients.ravel(), model.covariance_blocks, openings_of(model), float(np.max(misfit(model)))
+        model.coefficients.ravel(),
+        model.covariance_blocks,
+        openings_of(model),
+        float(np.max(misfit(model))),
+        uncovered(model),
     )
+
+
+def uncovered(model: Model) -> str:
+    """Why the data lie on too thin a set to carry claims about a region, or an empty text.
+
+    Samples on which a polynomial vanishes say nothing about dynamics that differ by a multiple of that polynomial, whatever
+    dictionary was fitted. One run is tested with polynomials up to the degree that invariants of its motion usually have;
+    several runs, which would have to share such a set, with quadratic ones.
+    """
+    n = model.field.n_states
+    single = len({block.run for block in model.compressed.blocks}) == 1
+    degree = _THIN.get(n, 2) if single else (2 if n <= 4 else 1)
+    x = np.concatenate([run.x for run in model.runs])
+    spread = x.std(axis=0)
+    scale = np.where(spread > 0, spread, 1.0)
+    z = (x - x.mean(axis=0)) / scale
+    step = max(1, len(z) // _MOST_ROWS)
+    dictionary = Monomials(n, degree)
+    theta, slope = dictionary.evaluate(z[::step]), dictionary.jacobian(z[::step]) * (model.noise / scale)
+    if len(theta) < 2 * dictionary.n_terms:
+        return f"{len(x)} samples are too few to tell a region from a curve"
+    size = np.linalg.norm(theta, axis=0)
+    _, values, right = np.linalg.svd(np.linalg.qr(theta / size, mode="r"))
+    direction = right[-1] / size
+    noise = float(np.sqrt(np.sum((slope.transpose(0, 2, 1) @ direction) ** 2)))
+    if float(values[-1]) > max(_VISIBLE * noise, _THIN_FLOOR):
+        return ""
+    what = "one run" if single else "all runs"
+    return f"{what} lie on one surface of degree {degree} or less: what happens beside it is not in the data"
 
 
 def openings_of(model: Model) -> Openings:

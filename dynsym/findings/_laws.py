@@ -23,11 +23,12 @@ from ..sections import ScalarFunction
 from ..spectral import Spectrum, relative_spectrum
 from ..trajectory import Trajectory
 from ..vector_field import VectorField
-from ._canonical import Judge, simplify
+from ._canonical import Judge, shortened, simplify
 from ._evidence import evidence_of
 
 _NEW = 0.2  # sine of the angle to what is already listed, above which a function is a new one
 _MOST_UNDECIDED = 4
+_APART = 2.0  # factor by which the rest of the spectrum must exceed the upper bound of a law
 _MOST_PRODUCTS = 300
 
 
@@ -92,7 +93,7 @@ class ConservedQuantities:
         head = f"{count} certified conserved quantities, {self.independent} independent"
         rows = [
             f"  {f.verdict.status:<10} {f.verdict.defect:8.1e} <= {f.verdict.upper:7.1e}  drift {f.relative_drift:.1e}  "
-            f"{f.expression}"
+            f"{shortened(f.expression)}"
             for f in self.findings
         ]
         tail = f"  in {self.region.description}; delta = {self.level.delta:g}, alpha = {self.level.alpha:g}"
@@ -205,19 +206,36 @@ class _Search:
             if not certified:
                 continue
             known = self._known([v for v, _ in chosen])
-            span = np.stack(certified, axis=1)
+            span = np.stack([v for v, _ in certified], axis=1)
             fresh = self._fresh(span, known)
             if fresh.shape[1]:
                 chosen += self._new(span, known, fresh)
-        known = self._known([v for v, _ in chosen])
-        open_ones = [(v, verdict) for v, verdict in undecided if self._fresh(v[:, None], known).shape[1]]
-        return chosen, open_ones[:_MOST_UNDECIDED]
+        return chosen, self._open([v for v, _ in undecided], self._known([v for v, _ in chosen]))
 
-    def _directions(self, index: Array) -> tuple[list[Array], list[tuple[Array, Verdict]]]:
+    def _open(self, undecided: list[Array], known: Array) -> list[tuple[Array, Verdict]]:
+        """Undecided functions beyond the listed laws, in a form that can be read."""
+        if not undecided:
+            return []
+        span = np.stack(undecided, axis=1)
+        fresh = self._fresh(span, known)
+        if not fresh.shape[1]:
+            return []
+        weights = np.sqrt(np.maximum(np.diag(self.reading.gram), 0.0)) * self.usable
+        out: list[Array] = []
+        for vector in sparse_vectors(span, weights, fresh.T @ self._root()):
+            if len(out) == min(_MOST_UNDECIDED, fresh.shape[1]):
+                break
+            size = np.abs(vector) * weights
+            clean = np.where(size < 1e-6 * size.max(), 0.0, vector)
+            if self._fresh(clean[:, None], np.hstack([known, *(v[:, None] for v in out)])).shape[1]:
+                out.append(clean)
+        return [(v, self.judged(v)) for v in out]
+
+    def _directions(self, index: Array) -> tuple[list[tuple[Array, Verdict]], list[tuple[Array, Verdict]]]:
         """Certified and undecided directions within some of the terms."""
         gram = self.reading.gram[np.ix_(index, index)]
         spectrum = relative_spectrum(self.reading.operator[:, index], gram, "")
-        certified, undecided, refuted = [], [], 0
+        certified, undecided, others, refuted = [], [], [], 0
         for value, short in zip(spectrum.values, spectrum.vectors.T):
             if value > max(0.3, 4 * self.level.delta) or refuted >= 4:
                 break
@@ -225,11 +243,14 @@ class _Search:
             vector[index] = short
             verdict = self.judged(vector)
             if verdict.status == CERTIFIED:
-                certified.append(vector)
+                certified.append((vector, verdict))
             elif verdict.status == UNDECIDED:
                 undecided.append((vector, verdict))
             refuted = refuted + 1 if verdict.status == REFUTED else 0
-        return certified, undecided
+            if verdict.status == REFUTED:
+                others.append(float(value))
+        rest = [float(v) for v in spectrum.values[len(certified) + len(undecided) + len(others) :]]
+        return _isolated(certified, undecided, others + rest)
 
     def _root(self) -> Array:
         values, vectors = np.linalg.eigh(self.reading.gram)
@@ -281,6 +302,27 @@ class _Search:
             if len(out) == fresh.shape[1]:
                 break
         return out
+
+
+def _isolated(
+    certified: list[tuple[Array, Verdict]], undecided: list[tuple[Array, Verdict]], others: list[float]
+) -> tuple[list[tuple[Array, Verdict]], list[tuple[Array, Verdict]]]:
+    """Certified directions that stand apart from the rest of the spectrum; the others become undecided.
+
+    On a bounded region every rich dictionary holds functions that are nearly conserved: it approximates the local first
+    integrals that any flow has. Their defects form a continuum. A law lies well below it.
+    """
+    kept, demoted = sorted(certified, key=lambda pair: pair[1].upper), list(undecided)
+    while kept:
+        rest = others + [verdict.defect for _, verdict in demoted]
+        worst = kept[-1]
+        if not rest or worst[1].upper * _APART <= min(rest):
+            break
+        kept.pop()
+        reason = "it does not stand apart from functions that any flow nearly conserves in so small a region"
+        v = worst[1]
+        demoted.append((worst[0], Verdict(UNDECIDED, v.defect, v.lower, v.upper, reason)))
+    return kept, demoted
 
 
 def grades_of(dictionary: Dictionary) -> Array:

@@ -20,7 +20,7 @@ from ..lie_derivative import equivariance_matrix
 from ..regression import Model
 from ..spectral import Spectrum
 from ..vector_field import VectorField
-from ._canonical import Judge, simplify
+from ._canonical import Judge, shortened, simplify
 from ._evidence import evidence_of
 
 _MOST_UNDECIDED = 6
@@ -79,7 +79,7 @@ class Symmetries:
     def __str__(self) -> str:
         name = "trivial" if self.dimension == 0 else (self.algebra.name if self.algebra else "not closed")
         head = f"{self.dimension} certified symmetries of {len(self.spectrum.values)} candidates; algebra: {name}"
-        rows = [f"  {f.verdict.status:<10} {f.verdict.defect:8.1e} <= {f.verdict.upper:7.1e}  {f.expression}" for f in self.findings]
+        rows = [f"  {f.verdict.status:<10} {f.verdict.defect:8.1e} <= {f.verdict.upper:7.1e}  {shortened(f.expression)}" for f in self.findings]
         tail = f"  in {self.region.description}; delta = {self.level.delta:g}, alpha = {self.level.alpha:g}"
         return "\n".join([head, *rows, tail, *(f"  note: {w}" for w in self.warnings)])
 
@@ -142,7 +142,7 @@ def symmetries(
         judged = _judge_with(own, field, reading, around, evidence_of(model), level)
         certified, undecided = _sort(reading.spectrum, judged, level)
         findings = _canonical(own, field, reading, certified, judged, level)
-        findings += [_finding(own, field, v, verdict, around) for v, verdict in undecided]
+        findings += [_finding(own, field, v, judged(v)) for v in _sparse(undecided, reading)]
         kept = [f for f in findings if f.verdict.status == CERTIFIED]
         generators = own.combine(np.zeros((len(own), 0)))
         for finding in kept:
@@ -188,10 +188,10 @@ def _judge_with(
 
 def _sort(
     spectrum: Spectrum, judged: Callable[[Array], Verdict], level: Level
-) -> tuple[list[Array], list[tuple[Array, Verdict]]]:
+) -> tuple[list[Array], list[Array]]:
     """Certified directions, and undecided ones, from the least broken on; stops where directions are clearly broken."""
     certified: list[Array] = []
-    undecided: list[tuple[Array, Verdict]] = []
+    undecided: list[Array] = []
     refuted = 0
     for value, vector in zip(spectrum.values, spectrum.vectors.T):
         if value > max(0.5, 4 * level.delta) or refuted >= 4:
@@ -200,7 +200,7 @@ def _sort(
         if verdict.status == CERTIFIED:
             certified.append(vector)
         elif verdict.status == UNDECIDED and len(undecided) < _MOST_UNDECIDED:
-            undecided.append((vector, verdict))
+            undecided.append(vector)
         refuted = refuted + 1 if verdict.status == REFUTED else 0
     return certified, undecided
 
@@ -228,7 +228,17 @@ def _canonical(
         out.append((simple, verdict))
     out.sort(key=lambda pair: (int(np.count_nonzero(pair[0])), pair[1].defect))
     out.sort(key=lambda pair: pair[1].status != CERTIFIED)
-    return [_finding(candidates, field, v, verdict, None) for v, verdict in out]
+    return [_finding(candidates, field, v, verdict) for v, verdict in out]
+
+
+def _sparse(vectors: list[Array], reading: SymmetryReading) -> list[Array]:
+    """Undecided directions in a form that can be read."""
+    if not vectors:
+        return []
+    weights = np.sqrt(np.maximum(np.diag(reading.matrix.bound), 1e-300))
+    basis = sparse_basis(np.stack(vectors, axis=1), weights)
+    small = np.abs(basis) * weights[:, None] < 1e-6 * (np.abs(basis) * weights[:, None]).max(axis=0)
+    return list(np.where(small, 0.0, basis).T)
 
 
 def _independent(vectors: list[Array], weights: Array) -> bool:
@@ -237,7 +247,7 @@ def _independent(vectors: list[Array], weights: Array) -> bool:
 
 
 def _finding(
-    candidates: Generators, field: VectorField, weights: Array, verdict: Verdict, region: Region | None
+    candidates: Generators, field: VectorField, weights: Array, verdict: Verdict
 ) -> SymmetryFinding:
     pivot = weights[int(np.argmax(np.abs(weights)))]
     generator = candidates.combine((weights / pivot)[:, None])
