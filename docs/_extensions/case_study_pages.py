@@ -36,7 +36,10 @@ def load(path: Path) -> ModuleType:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:.8g}" if isinstance(value, float) else str(value)
+    if isinstance(value, tuple):
+        return ", ".join(_shown(item) for item in value)
+    # In Markdown the * of a formula would start an emphasis.
+    return f"{value:.8g}" if isinstance(value, float) else str(value).replace("*", "\\*")
 
 
 def _allowed(tolerance: dict[str, float]) -> str:
