@@ -4,7 +4,7 @@ Twenty-one pairs of numbers, pelts traded by the Hudson's Bay Company, are the t
 predator and prey. Offered all six monomials of degree at most two, the fit keeps four, and they are those
 of Lotka and Volterra: hares multiply, lynx starve, and both rates change with the encounters,
 
-$$ h' = 0.48\\,h - 0.024\\,h\\,l, \\qquad l' = -0.99\\,l + 0.027\\,h\\,l . $$
+$$ h' = 0.50\\,h - 0.024\\,h\\,l, \\qquad l' = -0.96\\,l + 0.027\\,h\\,l . $$
 
 These equations have the conserved quantity $V = \\delta h - \\gamma \\ln h + \\beta l - \\alpha \\ln l$,
 and its defect for the fitted equations is zero to rounding. A program that stops here announces a
