@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ._checks import Array, ConvergenceError, DataError, require
+from ._checks import ConvergenceError, DataError, require
 from .dictionary import Dictionary, parse_dictionary
 from .findings import ConservedQuantities, Symmetries, conserved_quantities, symmetries
 from .generators import by_name, with_time_scaling
+from .inner_product import region_around
 from .ladder import choose_dictionary, invariants_for
 from .refit import Refit, refit
 from .regression import Model, Stepwise, fit
@@ -43,7 +45,7 @@ class AnalysisSettings:
     seed
         Of the points that stand for the region.
     workers
-        Processes for the fit; 1 works in this process.
+        Threads that try dictionaries side by side when the dictionary is chosen automatically.
     """
 
     dictionary: str = "auto"
@@ -58,7 +60,9 @@ class AnalysisSettings:
     def __post_init__(self) -> None:
         if self.noise != "auto":
             value = float(self.noise)
-            require(np.isfinite(value) and value >= 0, f"noise must be a number >= 0 or 'auto', got {self.noise}")
+            require(
+                np.isfinite(value) and value >= 0, f"noise must be a number >= 0 or 'auto', got {self.noise}"
+            )
             object.__setattr__(self, "noise", value)
         require(self.workers >= 1, f"workers must be at least 1, got {self.workers}")
         require(0 < self.delta < 1, f"delta must lie between 0 and 1, got {self.delta}")
@@ -101,7 +105,9 @@ class Analysis:
         return plot.analysis(self)
 
 
-def analyze(data: Any, settings: AnalysisSettings | None = None, progress: Progress | None = None) -> Analysis:
+def analyze(
+    data: Any, settings: AnalysisSettings | None = None, progress: Progress | None = None
+) -> Analysis:
     """The dynamics, conserved quantities, symmetries and symmetric refit of a data set, each with a verdict.
 
     Parameters
@@ -138,16 +144,17 @@ def analyze(data: Any, settings: AnalysisSettings | None = None, progress: Progr
     dictionary, chosen, doubts = _dictionary(runs, how)
     clock.done("dictionary", 0.25)
     model = fit(runs, dictionary, penalty=Stepwise())
+    model = replace(model, region=region_around(model.runs, seed=how.seed))
     clock.done("fit", 0.35)
     found = _symmetries(model, how)
     clock.done("symmetries", 0.55)
-    invariants = _invariants(model, chosen, how)
-    laws = conserved_quantities(model, invariants, how.delta, how.alpha)
+    where = invariants_for(model, chosen) if how.invariants == "auto" else how.invariants
+    laws = conserved_quantities(model, parse_dictionary(where, model.field.names), how.delta, how.alpha)
     clock.done("conserved quantities", 0.75)
     again, trouble = _refit(runs, model, found, how)
     clock.done("refit", 1.0)
     warnings = (*notes, *report.warnings, *doubts, *found.warnings, *laws.warnings, *trouble)
-    facts = _input(runs, model, chosen, str(how.invariants), how)
+    facts = {"paths": _paths(data)} | _input(runs, model, chosen, where, how)
     return Analysis(
         facts, tuple(runs), report, model, laws, found, again, tuple(dict.fromkeys(warnings)), clock.timings
     )
@@ -181,7 +188,10 @@ def _clean(runs: list[Trajectory], how: AnalysisSettings) -> tuple[list[Trajecto
     require(len(values) > 0, "no sample is complete: every row has a missing value; fill or drop states")
     spread = np.ptp(values, axis=0)
     moving = spread > 1e-12 * np.maximum(np.abs(values).max(axis=0), 1e-300)
-    require(bool(moving.any()), f"all {len(names)} states are constant in all {len(values)} samples; nothing moves")
+    require(
+        bool(moving.any()),
+        f"all {len(names)} states are constant in all {len(values)} samples; nothing moves",
+    )
     for name, value in zip(np.array(names)[~moving], values[0][~moving]):
         notes.append(
             f"the state {name} is constant ({value:g}) in all data and is left out: its dynamics cannot be seen, and that it "
@@ -191,7 +201,9 @@ def _clean(runs: list[Trajectory], how: AnalysisSettings) -> tuple[list[Trajecto
     return [_part(run, names, keep, how) for run in runs], notes
 
 
-def _part(run: Trajectory, names: tuple[str, ...], keep: Array, how: AnalysisSettings) -> Trajectory:
+def _part(
+    run: Trajectory, names: tuple[str, ...], keep: npt.NDArray[np.intp], how: AnalysisSettings
+) -> Trajectory:
     chosen = [int(k) for k in keep]
     sd = run.sd if how.noise == "auto" else np.full(run.n_states, float(how.noise))
     return replace(
@@ -214,12 +226,7 @@ def _identifier(name: str) -> str:
 def _dictionary(runs: list[Trajectory], how: AnalysisSettings) -> tuple[Dictionary, str, list[str]]:
     if how.dictionary != "auto":
         return parse_dictionary(how.dictionary, runs[0].names), how.dictionary, []
-    return choose_dictionary(runs)
-
-
-def _invariants(model: Model, dictionary: str, how: AnalysisSettings) -> Dictionary:
-    text = invariants_for(model, dictionary) if how.invariants == "auto" else how.invariants
-    return parse_dictionary(text, model.field.names)
+    return choose_dictionary(runs, how.workers)
 
 
 def _symmetries(model: Model, how: AnalysisSettings) -> Symmetries:
@@ -235,7 +242,9 @@ def _refit(
 ) -> tuple[Refit | None, list[str]]:
     """The symmetric refit, where there is a symmetry to enforce and the problem is small enough."""
     if model.coefficients.size > _REFIT_UP_TO:
-        return None, [f"no refit: {model.coefficients.size} coefficients are more than the {_REFIT_UP_TO} it works with"]
+        return None, [
+            f"no refit: {model.coefficients.size} coefficients are more than the {_REFIT_UP_TO} it works with"
+        ]
     if not len(found.generators) or found.generators.ramps() is not None:
         return None, []
     family = by_name(how.candidates, model.field.names)
@@ -245,7 +254,17 @@ def _refit(
         return None, [f"no refit: {trouble}"]
 
 
-def _input(runs: list[Trajectory], model: Model, dictionary: str, invariants: str, how: AnalysisSettings) -> dict[str, Any]:
+def _paths(data: Any) -> list[str]:
+    """The files that the data came from, if they came from files."""
+    every = [data] if isinstance(data, str | Path) else data
+    if isinstance(every, list | tuple) and every and all(isinstance(p, str | Path) for p in every):
+        return [str(p) for p in every]
+    return []
+
+
+def _input(
+    runs: list[Trajectory], model: Model, dictionary: str, invariants: str, how: AnalysisSettings
+) -> dict[str, Any]:
     units = runs[0].units
     return {
         "states": list(model.field.names),
@@ -285,5 +304,3 @@ DEMO = AnalysisSettings(
     dictionary="poly(1) + poly(1) * radial(x, y, z; -5..-1)",
     invariants="poly(3) + poly(1; x, y, z) * radial(x, y, z; -1)",
 )
-
-

@@ -50,7 +50,9 @@ class Level:
     trials: int = 1
 
     def __post_init__(self) -> None:
-        require(0 < self.delta < 1, f"delta must lie between 0 and 1, got {self.delta}; it is a relative defect")
+        require(
+            0 < self.delta < 1, f"delta must lie between 0 and 1, got {self.delta}; it is a relative defect"
+        )
         require(0 < self.alpha < 0.5, f"alpha must lie between 0 and 0.5, got {self.alpha}")
         require(self.trials >= 1, f"trials must be at least 1, got {self.trials}")
 
@@ -148,7 +150,7 @@ def judge(
     target = np.zeros(len(operator)) if offset is None else offset
     plain = float(np.sum((operator @ evidence.coefficients - target) ** 2))
     if len(operator) > operator.shape[1]:
-        operator = np.linalg.qr(operator, mode="r")
+        operator = np.asarray(np.linalg.qr(operator, mode="r"))
     moments = _noise_moments(operator, evidence)
     size = max(size, 1e-300)
     z = level.z
@@ -206,7 +208,10 @@ def _status(
     level: Level, upper: float, lower: float, broken: bool, open_part: float, misfit: float
 ) -> tuple[str, str]:
     if misfit > level.delta / 2:
-        return UNDECIDED, f"the model class leaves {misfit:.0%} of the dynamics unexplained in a systematic way"
+        return (
+            UNDECIDED,
+            f"the model class leaves {misfit:.0%} of the dynamics unexplained in a systematic way",
+        )
     if lower > level.delta:
         return REFUTED, f"the defect is at least {lower:.2g}"
     if broken:

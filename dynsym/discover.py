@@ -50,7 +50,9 @@ class SymmetryReading:
 
     def defect(self, direction: Array) -> float:
         """rho of a direction (q,)."""
-        return float(np.linalg.norm(self.matrix.operator @ direction)) / max(np.sqrt(self.size(direction)), 1e-300)
+        return float(np.linalg.norm(self.matrix.operator @ direction)) / max(
+            np.sqrt(self.size(direction)), 1e-300
+        )
 
 
 def read_symmetries(generators: Generators, field: VectorField, region: Region) -> SymmetryReading:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ._checks import require
 from .dictionary import Dictionary
@@ -61,13 +62,15 @@ def equivariant_to(
         generators.ramps() is None, "generators that depend on time (boosts) cannot be enforced on x' = f(x)"
     )
     where = generic_region(dictionary) if region is None else region
-    rows = [
-        np.linalg.qr(
-            equivariance_matrix(generators.combine(np.eye(len(generators))[:, [i]]), dictionary, where), "r"
-        )
-        for i in range(len(generators))
-    ]
-    return LinearConstraint(row_space(np.vstack(rows)))
+    with threadpool_limits(1):
+        rows = [
+            np.linalg.qr(
+                equivariance_matrix(generators.combine(np.eye(len(generators))[:, [i]]), dictionary, where),
+                "r",
+            )
+            for i in range(len(generators))
+        ]
+        return LinearConstraint(row_space(np.vstack(rows)))
 
 
 def conserving(

@@ -240,6 +240,36 @@ class Region:
         return Region(self.points, frozen(w / w.sum()), self.scale, self.description)
 
 
+def defined_at(dictionary: Dictionary, x: Array) -> npt.NDArray[np.bool_]:
+    """Which states (m, n) all functions of a dictionary are finite at, (m,): a logarithm is not at negative ones."""
+    if len(x) == 0:
+        return np.zeros(0, dtype=bool)
+    try:
+        dictionary.evaluate(x)
+    except DataError:
+        if len(x) == 1:
+            return np.zeros(1, dtype=bool)
+        half = len(x) // 2
+        return np.concatenate([defined_at(dictionary, x[:half]), defined_at(dictionary, x[half:])])
+    return np.ones(len(x), dtype=bool)
+
+
+def restricted(region: Region, dictionary: Dictionary) -> Region:
+    """The part of a region on which a dictionary is defined."""
+    good = defined_at(dictionary, region.points)
+    if good.all():
+        return region
+    require(
+        bool(good.mean() >= 0.5),
+        f"the functions are defined at only {int(good.sum())} of {len(good)} points around the data; "
+        "leave out logarithms and roots of states that change sign",
+    )
+    text = f"{region.description}, where all functions are defined"
+    return Region(
+        region.points[good], frozen(region.weights[good] / region.weights[good].sum()), region.scale, text
+    )
+
+
 _TUBE = 0.1  # half-width of the tube around each run, in standard deviations of that run
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import comb
 
@@ -31,13 +32,12 @@ class Rung:
     errors: Array
 
 
-def choose_dictionary(runs: Sequence[Trajectory]) -> tuple[Dictionary, str, list[str]]:
+def choose_dictionary(runs: Sequence[Trajectory], workers: int = 1) -> tuple[Dictionary, str, list[str]]:
     """The simplest dictionary that predicts held-out data as well as any: (dictionary, its text, doubts in words)."""
     ready = prepare(list(runs))
     names = ready.runs[0].names
     best: Rung | None = None
-    for text in rungs(ready):
-        rung = _score(text, ready, names)
+    for rung in _scored(rungs(ready), ready, names, workers):
         if rung is None:
             continue
         if best is None or _clearly_better(rung.errors, best.errors):
@@ -46,14 +46,30 @@ def choose_dictionary(runs: Sequence[Trajectory]) -> tuple[Dictionary, str, list
             break
     if best is None:
         # Too few rows for any rung: a constant velocity field is all that can be asked.
-        return parse_dictionary("poly(1)", names), "poly(1)", [
-            f"only {sum(len(r) for r in ready.runs)} samples: too few to choose a dictionary, poly(1) is used"
-        ]
+        return (
+            parse_dictionary("poly(1)", names),
+            "poly(1)",
+            [
+                f"only {sum(len(r) for r in ready.runs)} samples: too few to choose a dictionary, poly(1) is used"
+            ],
+        )
     return best.dictionary, best.text, _doubts(best, ready)
 
 
+def _scored(texts: list[str], ready: Prepared, names: tuple[str, ...], workers: int) -> Iterator[Rung | None]:
+    """Scores in the order of the rungs; one at a time, or side by side in threads."""
+    with threadpool_limits(1):
+        if workers == 1:
+            yield from (_score(text, ready, names) for text in texts)
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                yield from pool.map(lambda text: _score(text, ready, names), texts)
+
+
 def _doubts(best: Rung, ready: Prepared) -> list[str]:
-    left = float(np.max(misfit(fit(list(ready.runs), best.dictionary, penalty=Stepwise(), rows=ready.method))))
+    left = float(
+        np.max(misfit(fit(list(ready.runs), best.dictionary, penalty=Stepwise(), rows=ready.method)))
+    )
     if left <= _POOR:
         return []
     return [
@@ -102,7 +118,9 @@ def positions_of(ready: Prepared) -> tuple[str, ...]:
 def _linear(ready: Prepared) -> Model | None:
     names = ready.runs[0].names
     try:
-        return fit(list(ready.runs), parse_dictionary("poly(1)", names), penalty=Stepwise(), rows=ready.method)
+        return fit(
+            list(ready.runs), parse_dictionary("poly(1)", names), penalty=Stepwise(), rows=ready.method
+        )
     except DataError:
         return None
 
@@ -119,8 +137,7 @@ def _score(text: str, ready: Prepared, names: tuple[str, ...]) -> Rung | None:
     folds = data.folds(8)
     if len(folds) < 2:
         return None
-    with threadpool_limits(1):
-        errors = [_one(fold, merge(f for j, f in enumerate(folds) if j != k)) for k, fold in enumerate(folds)]
+    errors = [_one(fold, merge(f for j, f in enumerate(folds) if j != k)) for k, fold in enumerate(folds)]
     return Rung(text, dictionary, np.array(errors))
 
 

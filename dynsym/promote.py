@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from ._checks import Array, require
 from .dictionary import Dictionary
@@ -69,7 +70,8 @@ def SymmetryBreaking(
     require(not zero, f"the candidates {', '.join(zero)} are zero; leave them out")
     require(generators.ramps() is None, "generators that depend on time cannot be promoted on x' = f(x)")
     where = generic_region(dictionary) if region is None else region
-    blocks = broken_blocks(generators, dictionary, where)
+    with threadpool_limits(1):
+        blocks = broken_blocks(generators, dictionary, where)
     reduced = np.stack(blocks, axis=1).reshape(-1, blocks[0].shape[1])  # row i q + j is entry (i, j)
     reduced[np.abs(reduced) <= _ZERO * np.abs(reduced).max(initial=0.0)] = 0.0
     share = np.count_nonzero(reduced) / max(reduced.size, 1)

@@ -74,7 +74,10 @@ class Refit:
         return self.model.field
 
     def __str__(self) -> str:
-        lines = [self.message, f"  held-out error  plain {self.heldout_plain:.3e}   refit {self.heldout_refit:.3e}"]
+        lines = [
+            self.message,
+            f"  held-out error  plain {self.heldout_plain:.3e}   refit {self.heldout_refit:.3e}",
+        ]
         if self.rollout_plain is not None and self.rollout_refit is not None:
             lines.append(f"  rollout error   plain {self.rollout_plain:.3e}   refit {self.rollout_refit:.3e}")
         return "\n".join([*lines, str(self.model)])
@@ -141,7 +144,11 @@ def refit(
         folds = plain.compressed.folds(8)
         base = None if penalty is None else _zero_rows(plain)
         free = _score(folds, _basis(base, plain))
-        choices = [c for g in _algebras(plain, family, found) if (c := _try(plain, g, family, base, folds)) is not None]
+        choices = [
+            c
+            for g in _algebras(plain, family, found)
+            if (c := _try(plain, g, family, base, folds)) is not None
+        ]
         best = _best(choices, len(found.generators) > 0)
         if best is None or best.score > free * 1.05 + 1e-18:
             return _keep_plain(plain, family, float(np.sqrt(free)), choices)
@@ -154,7 +161,8 @@ def refit(
         float(np.sqrt(best.score)),
         rollout(plain),
         rollout(model),
-        f"{len(best.generators)} symmetries enforced" + (", generators and coefficients polished together" if best.polished else ""),
+        f"{len(best.generators)} symmetries enforced"
+        + (", generators and coefficients polished together" if best.polished else ""),
     )
 
 
@@ -171,7 +179,9 @@ def _keep_plain(plain: Model, family: Generators, error: float, tried: Sequence[
     text = "no symmetry to enforce: the plain fit is kept"
     if tried:
         worst = float(np.sqrt(min(c.score for c in tried)))
-        text = f"enforcing the nearest algebra raises the held-out error to {worst:.2e}: the plain fit is kept"
+        text = (
+            f"enforcing the nearest algebra raises the held-out error to {worst:.2e}: the plain fit is kept"
+        )
     score = rollout(plain)
     return Refit(plain, plain, none, error, error, score, score, text)
 
@@ -275,7 +285,11 @@ def _score(folds: Sequence[Factor], basis: Array) -> float:
 
 
 def _try(
-    plain: Model, generators: Generators, family: Generators, base: LinearConstraint | None, folds: Sequence[Factor]
+    plain: Model,
+    generators: Generators,
+    family: Generators,
+    base: LinearConstraint | None,
+    folds: Sequence[Factor],
 ) -> _Choice | None:
     """Enforce one algebra, polish it where the candidates act on the dictionary, and score it."""
     dictionary = plain.field.dictionary
@@ -371,8 +385,10 @@ def _constrained(plain: Model, constraint: LinearConstraint) -> Model:
 
     total = plain.information.total
     solution = solve(Quadratic(total.theta, total.target), None, constraint)
-    # Entries that the constraint forces to zero come out as rounding; they are zero.
+    # Entries that the constraint forces to zero come out as rounding; they are zero. So are contributions below rounding.
     forced = np.linalg.norm(_basis(constraint, plain), axis=1).reshape(solution.coefficients.shape) < 1e-9
+    share = np.abs(solution.coefficients) * np.linalg.norm(total.theta, axis=0)
+    forced |= share <= 1e-13 * np.linalg.norm(total.target, axis=0)[:, None]
     field = VectorField(plain.field.dictionary, np.where(forced, 0.0, solution.coefficients))
     return replace(plain, field=field, solution=solution, constraint=constraint)
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from .._checks import Array
 from ..certify import Evidence, Openings
 from ..dictionary import Monomials
 from ..regression import Information, Model
+from ..trajectory import Trajectory
 from ..vector_field import VectorField
 
 _VISIBLE = 4.0  # a column must stand out of the noise inside theta by this factor to count as seen
 _THIN = {1: 6, 2: 4, 3: 4, 4: 3}  # by number of states: degree of the surfaces that one run is tested for
 _THIN_FLOOR = 1e-6
+_IMMATERIAL = 1e-3  # relative size of systematic residuals that are not blown up into openings
 _SLACK = 2.0  # residuals up to this multiple of the expected noise are not called structure
 _MOST_ROWS = 4000
 
@@ -24,13 +27,43 @@ def evidence_of(model: Model | VectorField) -> Evidence:
         n_all = model.coefficients.size
         nothing = Openings(np.zeros((n_all, 0)), np.zeros(0), np.zeros(0))
         return Evidence(model.coefficients.ravel(), [], nothing, 0.0)
+    structure = misfit(model)
+    openings = joined(openings_of(model), structural_openings(model, structure))
     return Evidence(
         model.coefficients.ravel(),
         model.covariance_blocks,
-        openings_of(model),
-        float(np.max(misfit(model))),
+        openings,
+        float(np.max(structure)),
         uncovered(model),
     )
+
+
+def joined(a: Openings, b: Openings) -> Openings:
+    """Both sets of openings."""
+    return Openings(
+        np.hstack([a.directions, b.directions]),
+        np.concatenate([a.estimates, b.estimates]),
+        np.concatenate([a.standard_errors, b.standard_errors]),
+    )
+
+
+def structural_openings(model: Model, structure: Array) -> Openings:
+    """What a systematic residual may stand for: along each singular direction v of theta the change of C, up to
+    |residual| / |theta v|, that would leave a residual of that size on the data and be larger beside them."""
+    n, p = model.coefficients.shape
+    blocks, sizes = [], []
+    _, values, directions = model.information.singular_directions()
+    target = np.linalg.norm(model.information.total.target, axis=0)
+    for i in np.flatnonzero(structure > _IMMATERIAL):
+        seen = values > 1e-12 * values.max()
+        flat = np.zeros((n, p, int(seen.sum())))
+        flat[i] = directions[:, seen]
+        blocks.append(flat.reshape(n * p, -1))
+        sizes.append(structure[i] * target[i] / values[seen])
+    if not blocks or model.constraint is not None:
+        return Openings(np.zeros((n * p, 0)), np.zeros(0), np.zeros(0))
+    size = np.concatenate(sizes)
+    return Openings(np.hstack(blocks), size, np.zeros(len(size)))
 
 
 def uncovered(model: Model) -> str:
@@ -71,22 +104,26 @@ def openings_of(model: Model) -> Openings:
     n, p = model.coefficients.shape
     if model.constraint is not None:
         return Openings(np.zeros((n * p, 0)), np.zeros(0), np.zeros(0))
-    signal, hidden = model.information.hidden_directions()
-    hidden = hidden[:, signal < _VISIBLE]
-    directions, estimates, errors = [], [], []
+    signal, _, directions = model.information.singular_directions()
+    hidden = directions[:, signal < _VISIBLE]
+    blocks: list[Array] = []
+    estimates: list[Array] = []
+    errors: list[Array] = []
     for i in range(n):
         support = model.support[i]
         added = np.hstack([np.eye(p)[:, ~support], hidden])
         moved, estimate, error = _unnoticed(model, i, support, added)
         flat = np.zeros((n, p, moved.shape[1]))
         flat[i] = moved
-        directions.append(flat.reshape(n * p, -1))
+        blocks.append(flat.reshape(n * p, -1))
         estimates.append(estimate)
         errors.append(error)
-    return Openings(np.hstack(directions), np.concatenate(estimates), np.concatenate(errors))
+    return Openings(np.hstack(blocks), np.concatenate(estimates), np.concatenate(errors))
 
 
-def _unnoticed(model: Model, equation: int, support: Array, added: Array) -> tuple[Array, Array, Array]:
+def _unnoticed(
+    model: Model, equation: int, support: npt.NDArray[np.bool_], added: Array
+) -> tuple[Array, Array, Array]:
     information = model.information
     theta, target = information.total.theta, information.total.target[:, equation]
     size = np.linalg.norm(added, axis=0)
@@ -112,13 +149,17 @@ def _unnoticed(model: Model, equation: int, support: Array, added: Array) -> tup
     return moved, estimate, error
 
 
-def _effect(information: Information, equation: int, coefficients: Array, support: Array) -> float:
+def _effect(
+    information: Information, equation: int, coefficients: Array, support: npt.NDArray[np.bool_]
+) -> float:
     """The design effect behind the covariance of the chosen terms; 1 if there are none."""
     if not support.any():
         return 1.0
     block = information.covariance(equation, coefficients, support)
     columns = information.total.theta[:, support]
-    plain = np.linalg.pinv(columns.T @ columns, hermitian=True) * information.residual_variance(equation, coefficients)
+    plain = np.linalg.pinv(columns.T @ columns, hermitian=True) * information.residual_variance(
+        equation, coefficients
+    )
     return float(max(1.0, np.trace(block) / max(float(np.trace(plain)), 1e-300)))
 
 
@@ -132,19 +173,24 @@ def misfit(model: Model) -> Array:
     out = np.zeros(model.field.n_states)
     theta, target, runs = _some_rows(model)
     residual = target - theta @ model.coefficients.T
-    expected = [model.method.row_noise(run, model.noise) for run in model.runs if len(run) >= model.method.shortest]
-    if any(e is None for e in expected):
+    expected = [
+        model.method.row_noise(run, model.noise) for run in model.runs if len(run) >= model.method.shortest
+    ]
+    known = [e for e in expected if e is not None]
+    if len(known) < len(expected):
         noise2 = _neighbour_noise(np.concatenate([run.x for run in runs]), residual)
     else:
         leak = np.einsum("np,pq,nq->n", model.coefficients, model.information.leak, model.coefficients)
-        noise2 = np.mean([np.square(e) for e in expected], axis=0) + leak / max(model.information.total.n_rows, 1)
+        noise2 = np.mean([np.square(e) for e in known], axis=0) + leak / max(
+            model.information.total.n_rows, 1
+        )
     size2 = np.mean(target**2, axis=0)
     structure = np.maximum(np.mean(residual**2, axis=0) - _SLACK**2 * noise2, 0.0)
     np.divide(structure, size2, out=out, where=size2 > 0)
     return np.sqrt(out)
 
 
-def _some_rows(model: Model) -> tuple[Array, Array, list]:  # type: ignore[type-arg]
+def _some_rows(model: Model) -> tuple[Array, Array, list[Trajectory]]:
     """Rows of as many runs as give a few thousand."""
     thetas, targets, runs, count = [], [], [], 0
     for run in model.runs:

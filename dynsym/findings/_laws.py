@@ -8,6 +8,7 @@ from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sympy as sp
 from threadpoolctl import threadpool_limits
 
@@ -16,7 +17,7 @@ from ..certify import CERTIFIED, REFUTED, UNDECIDED, Evidence, Level, Verdict, j
 from ..dictionary import Dictionary, Monomials
 from ..dictionary._base import default_names
 from ..discover import ConservationReading, fair, read_conservation, sparse_vectors
-from ..inner_product import Region, generic_region
+from ..inner_product import Region, defined_at, generic_region, restricted
 from ..lie_derivative import law_matrix
 from ..regression import Model
 from ..sections import ScalarFunction
@@ -146,7 +147,12 @@ def conserved_quantities(
     """
     field = model.field if isinstance(model, Model) else model
     own = _matching(dictionary, field)
-    where = region if region is not None else (model.region if isinstance(model, Model) else generic_region(own + field.dictionary))
+    where = (
+        region
+        if region is not None
+        else (model.region if isinstance(model, Model) else generic_region(own + field.dictionary))
+    )
+    where = restricted(where, own)
     level = Level(delta, alpha, own.n_terms)
     runs = model.runs if isinstance(model, Model) else ()
     noise = model.noise if isinstance(model, Model) else np.zeros(field.n_states)
@@ -179,7 +185,7 @@ class _Search:
     region: Region
     judged: Callable[[Array], Verdict]
     level: Level
-    usable: Array  # (p,) terms that are not constant on the region
+    usable: npt.NDArray[np.bool_]  # (p,) terms that are not constant on the region
 
     @classmethod
     def of(
@@ -192,8 +198,10 @@ class _Search:
             operator = law_matrix(dictionary, coefficients, field.dictionary, around)
             return judge(operator, reading.size(coefficients), evidence, level)
 
-        size = np.diag(reading.gram)
-        usable = size > 1e-24 * size.max(initial=0.0)
+        # Each term against its own size, since terms have different units.
+        theta2 = np.mean(dictionary.evaluate(around.points) ** 2, axis=0)
+        speed2 = float(np.mean(np.sum((field.evaluate(around.points) / around.scale) ** 2, axis=1)))
+        usable = np.diag(reading.gram) > 1e-24 * theta2 * speed2
         return cls(dictionary, reading, around, judged, level, usable)
 
     def run(self) -> tuple[list[tuple[Array, Verdict]], list[tuple[Array, Verdict]]]:
@@ -231,7 +239,9 @@ class _Search:
                 out.append(clean)
         return [(v, self.judged(v)) for v in out]
 
-    def _directions(self, index: Array) -> tuple[list[tuple[Array, Verdict]], list[tuple[Array, Verdict]]]:
+    def _directions(
+        self, index: npt.NDArray[np.intp]
+    ) -> tuple[list[tuple[Array, Verdict]], list[tuple[Array, Verdict]]]:
         """Certified and undecided directions within some of the terms."""
         gram = self.reading.gram[np.ix_(index, index)]
         spectrum = relative_spectrum(self.reading.operator[:, index], gram, "")
@@ -253,8 +263,11 @@ class _Search:
         return _isolated(certified, undecided, others + rest)
 
     def _root(self) -> Array:
-        values, vectors = np.linalg.eigh(self.reading.gram)
-        return np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
+        """A square root of the Gram matrix of gradients, taken in units in which all terms have the same size."""
+        size = np.sqrt(np.maximum(np.diag(self.reading.gram), 0.0))
+        safe = np.where(size > 0, size, 1.0)
+        values, vectors = np.linalg.eigh(self.reading.gram / np.outer(safe, safe))
+        return np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T * size
 
     def _known(self, laws: list[Array]) -> Array:
         """Coefficients (p, k) of the listed laws and of those products of them that the dictionary can express."""
@@ -267,7 +280,11 @@ class _Search:
         size = np.where(size > 0, size, 1.0)
         solver = np.linalg.pinv(theta / size, rcond=1e-12) / size[:, None]
         highest = int(max(grades_of(self.dictionary).max() / min(self._grade(v) for v in laws), 1))
-        picks = [c for k in range(2, min(highest, 6) + 1) for c in combinations_with_replacement(range(len(laws)), k)]
+        picks = [
+            c
+            for k in range(2, min(highest, 6) + 1)
+            for c in combinations_with_replacement(range(len(laws)), k)
+        ]
         for pick in picks[:_MOST_PRODUCTS]:
             values = np.prod(single[:, list(pick)], axis=1)
             fitted = solver @ values
@@ -283,7 +300,9 @@ class _Search:
         root = self._root()
         own, _ = np.linalg.qr(root @ span)
         if known.shape[1]:
-            left, values, _ = np.linalg.svd(root @ known / np.linalg.norm(root @ known, axis=0), full_matrices=False)
+            left, values, _ = np.linalg.svd(
+                root @ known / np.linalg.norm(root @ known, axis=0), full_matrices=False
+            )
             listed = left[:, values > 1e-9 * values[0]]
             own = own - listed @ (listed.T @ own)
         left, values, _ = np.linalg.svd(own, full_matrices=False)
@@ -348,14 +367,21 @@ def _grade(expression: sp.Expr) -> int:
 
 
 def _law(
-    dictionary: Dictionary, vector: Array, verdict: Verdict, runs: Sequence[Trajectory], noise: Array, level: Level
+    dictionary: Dictionary,
+    vector: Array,
+    verdict: Verdict,
+    runs: Sequence[Trajectory],
+    noise: Array,
+    level: Level,
 ) -> Law:
     pivot = np.abs(vector).max()
     # The first term is written with a plus sign.
     function = ScalarFunction(dictionary, vector / (pivot * np.sign(vector[np.flatnonzero(vector)[0]])))
     drift, expected = drift_along(function, runs, noise)
     if verdict.status == CERTIFIED and drift > max(3 * level.delta, 4 * expected):
-        reason = f"it drifts by {drift:.2g} along the runs, more than the fitted dynamics and the noise explain"
+        reason = (
+            f"it drifts by {drift:.2g} along the runs, more than the fitted dynamics and the noise explain"
+        )
         verdict = Verdict(REFUTED, verdict.defect, verdict.lower, verdict.upper, reason)
     return Law(function, verdict, drift, expected)
 
@@ -364,12 +390,13 @@ def drift_along(function: ScalarFunction, runs: Sequence[Trajectory], noise: Arr
     """Relative drift of h along runs and the share that the noise explains, each rms over the runs."""
     drift, expected = [], []
     for run in runs:
-        if len(run) < 3:
+        x = run.x[defined_at(function.dictionary, run.x)]
+        if len(x) < 3:
             continue
-        slope = function.gradient(run.x)
-        size = float(np.sqrt(np.mean(np.sum((slope * run.x.std(axis=0)) ** 2, axis=1))))
+        slope = function.gradient(x)
+        size = float(np.sqrt(np.mean(np.sum((slope * x.std(axis=0)) ** 2, axis=1))))
         if size > 0:
-            drift.append(float(np.std(function.evaluate(run.x))) / size)
+            drift.append(float(np.std(function.evaluate(x))) / size)
             expected.append(float(np.sqrt(np.mean(np.sum((slope * noise) ** 2, axis=1)))) / size)
     if not drift:
         return 0.0, 0.0

@@ -79,7 +79,10 @@ class Symmetries:
     def __str__(self) -> str:
         name = "trivial" if self.dimension == 0 else (self.algebra.name if self.algebra else "not closed")
         head = f"{self.dimension} certified symmetries of {len(self.spectrum.values)} candidates; algebra: {name}"
-        rows = [f"  {f.verdict.status:<10} {f.verdict.defect:8.1e} <= {f.verdict.upper:7.1e}  {shortened(f.expression)}" for f in self.findings]
+        rows = [
+            f"  {f.verdict.status:<10} {f.verdict.defect:8.1e} <= {f.verdict.upper:7.1e}  {shortened(f.expression)}"
+            for f in self.findings
+        ]
         tail = f"  in {self.region.description}; delta = {self.level.delta:g}, alpha = {self.level.alpha:g}"
         return "\n".join([head, *rows, tail, *(f"  note: {w}" for w in self.warnings)])
 
@@ -169,7 +172,12 @@ def _region(model: Model | VectorField, region: Region | None) -> Region:
 
 
 def _judge_with(
-    candidates: Generators, field: VectorField, reading: SymmetryReading, region: Region, evidence: Evidence, level: Level
+    candidates: Generators,
+    field: VectorField,
+    reading: SymmetryReading,
+    region: Region,
+    evidence: Evidence,
+    level: Level,
 ) -> Callable[[Array], Verdict]:
     """The verdict on the combination of candidates with given weights (q,)."""
 
@@ -246,16 +254,19 @@ def _independent(vectors: list[Array], weights: Array) -> bool:
     return bool(np.linalg.svd(scaled / np.linalg.norm(scaled, axis=0), compute_uv=False)[-1] > 1e-3)
 
 
-def _finding(
-    candidates: Generators, field: VectorField, weights: Array, verdict: Verdict
-) -> SymmetryFinding:
+def _finding(candidates: Generators, field: VectorField, weights: Array, verdict: Verdict) -> SymmetryFinding:
     pivot = weights[int(np.argmax(np.abs(weights)))]
     generator = candidates.combine((weights / pivot)[:, None])
     own = _is_flow(generator, field)
     label = "the dynamics itself" if own else _describe(generator)
-    return SymmetryFinding(label, Generators(
-        generator.dictionary, generator.coefficients, (label,), generator.time_scaling, generator.ramp
-    ), verdict, own)
+    return SymmetryFinding(
+        label,
+        Generators(
+            generator.dictionary, generator.coefficients, (label,), generator.time_scaling, generator.ramp
+        ),
+        verdict,
+        own,
+    )
 
 
 def _is_flow(generator: Generators, field: VectorField) -> bool:
@@ -290,7 +301,9 @@ def _describe(generator: Generators) -> str:
     return "affine with time" if scaled else ("linear" if not offset.any() else "affine")
 
 
-def _algebra(generators: Generators, region: Region, error: float) -> tuple[LieAlgebra | None, tuple[str, ...]]:
+def _algebra(
+    generators: Generators, region: Region, error: float
+) -> tuple[LieAlgebra | None, tuple[str, ...]]:
     """The algebra of the certified generators, from brackets evaluated on the region."""
     r = len(generators)
     if r == 0:

@@ -128,14 +128,13 @@ class Information:
         spread = np.stack(estimates) - np.mean(estimates, axis=0)
         return np.sum(spread**2, axis=0) * (len(self.runs) - 1) / len(self.runs)
 
-    def hidden_directions(self, limit: float = 4.0) -> tuple[Array, Array]:
-        """How well the data see each direction of theta: signal to leak ratios, and directions (p, p).
+    def singular_directions(self) -> tuple[Array, Array, Array]:
+        """How well the data see each direction of theta: (signal to leak ratios, |theta v|, directions v (p, p)).
 
-        Singular directions of the equilibrated factor; the ratio is |R v| over the noise that leaks into
-        theta v (or over rounding). A ratio below `limit` means that the data cannot tell whether theta v is
-        in the model.
+        Singular directions of the equilibrated factor, as columns; the ratio is |theta v| over the noise that
+        leaks into theta v (or over rounding). Where it is small the data cannot tell whether theta v is in the
+        model.
         """
-        del limit
         size = np.linalg.norm(self.total.theta, axis=0)
         size = np.where(size > 0, size, 1.0)
         _, values, right = np.linalg.svd(self.total.theta / size, full_matrices=True)
@@ -143,7 +142,7 @@ class Information:
         directions = right.T / size[:, None]
         noise = np.sqrt(np.maximum(np.einsum("pk,pq,qk->k", directions, self.leak, directions), 0.0))
         floor = 1e-13 * np.sqrt(self.n_terms)
-        return values / np.maximum(noise, floor), directions
+        return values / np.maximum(noise, floor), values, directions
 
 
 def _inverse_gram(columns: Array) -> Array:

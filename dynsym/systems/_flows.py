@@ -36,8 +36,8 @@ def radial_sphere() -> System:
         affine=("so(3)", ("0; -z; y", "z; 0; -x", "-y; x; 0")),
         start=cube(3, 1.5),
         duration=3.0,
-        note="The directions x/y, y/z are conserved but not polynomial. A run is a ray, and eight rays do not determine the ten "
-        "cubic monomials of poly(3); hence the smaller dictionary.",
+        note="The directions x/y, y/z are conserved but not polynomial. A run is a ray, and eight rays do not "
+        "determine the ten cubic monomials of poly(3); hence the smaller dictionary.",
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from dynsym._checks import Array, DataError, require
 from dynsym.trajectory.trajectory import Trajectory
 
-TIME_NAMES = ("t", "time", "Time")
+TIME_NAMES = ("t", "time", "Time", "T", "year", "date")
 RUN_NAMES = (
     "run",
     "trial",
