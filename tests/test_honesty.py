@@ -1,0 +1,406 @@
+"""Negative controls of method: nothing is certified that the data cannot carry.
+
+A certified finding counts as false if its exact defect, with the true field on the region of the verdict,
+exceeds delta. Where the truth cannot be known from the data, nothing at all may be certified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from reference import DELTA, KNOWN_DISHONEST, exact_defect, exact_law_defect, outcome
+
+import dynsym as dy
+from dynsym.systems import System
+
+PENALTIES = [pytest.param(dy.Stepwise(), id="stepwise"), pytest.param(None, id="dense")]
+
+
+@dataclass(frozen=True)
+class Found:
+    """All findings on one data set, with their exact defects."""
+
+    symmetries: dy.Symmetries
+    laws: dy.ConservedQuantities
+    exact_symmetries: tuple[float, ...]
+    exact_laws: tuple[float, ...]
+
+    @property
+    def certified(self) -> list[str]:
+        """Everything that is certified, as text."""
+        findings = (*self.symmetries.findings, *self.laws.findings)
+        return [f"{f.expression}: {f.verdict}" for f in findings if f.verdict.status == "certified"]
+
+    @property
+    def invented(self) -> list[str]:
+        """Certified although the exact defect exceeds delta."""
+        pairs = [
+            *zip(self.symmetries.findings, self.exact_symmetries),
+            *zip(self.laws.findings, self.exact_laws),
+        ]
+        return [
+            f"{f.expression}: {f.verdict}, exact {d:.2g}"
+            for f, d in pairs
+            if f.verdict.status == "certified" and d > DELTA
+        ]
+
+
+def findings(
+    runs: list[dy.Trajectory],
+    truth: dy.VectorField,
+    dictionary: dy.Dictionary,
+    invariants: dy.Dictionary,
+    penalty: dy.Stepwise | None = None,
+) -> Found:
+    """Fit and search space-time affine symmetries and conserved quantities; compare with the true field."""
+    model = dy.fit(runs, dictionary, penalty=penalty)
+    n, names = truth.n_states, truth.names
+    candidates = dy.generators.with_time_scaling(dy.generators.affine(n, names=names))
+    found = dy.symmetries(model, candidates, delta=DELTA)
+    laws = dy.conserved_quantities(model, invariants, delta=DELTA)
+    return Found(
+        found,
+        laws,
+        tuple(exact_defect(f.generator, truth, found.region) for f in found.findings),
+        tuple(exact_law_defect(f.function, truth, laws.region) for f in laws.findings),
+    )
+
+
+def simulated(
+    field: dy.VectorField, starts: np.ndarray, t: np.ndarray, noise: float = 0.0, seed: int = 0
+) -> list[dy.Trajectory]:
+    """Runs of a field: clean ones carry derivatives, noisy ones errors relative to the states' spread."""
+    paths = [field.simulate(x0, t).x for x0 in starts]
+    return measured(field.evaluate, paths, t, field.names, noise, seed)
+
+
+def measured(
+    slopes: Callable[[np.ndarray], np.ndarray],
+    paths: list[np.ndarray],
+    t: np.ndarray,
+    names: tuple[str, ...],
+    noise: float,
+    seed: int,
+) -> list[dy.Trajectory]:
+    """Paths as runs, with noise or with derivatives."""
+    if noise == 0:
+        return [dy.Trajectory(t=t, x=x, dxdt=slopes(x), names=names) for x in paths]
+    rng = np.random.default_rng(seed)
+    sd = noise * np.concatenate(paths).std(axis=0)
+    return [dy.Trajectory(t=t, x=x + sd * rng.standard_normal(x.shape), names=names) for x in paths]
+
+
+# --- one orbit says nothing about a region
+
+
+def kepler_orbit(dimension: int, eccentricity: float, noise: float) -> tuple[System, list[dy.Trajectory]]:
+    """Two periods of one orbit with unit semi-major axis, in a random plane."""
+    system = dy.systems.get(f"kepler_{dimension}d")
+    plane = np.linalg.qr(np.random.default_rng(0).standard_normal((dimension, 2)))[0]
+    place = plane[:, 0] * (1 - eccentricity)
+    velocity = plane[:, 1] * np.sqrt((1 + eccentricity) / (1 - eccentricity))
+    t = np.linspace(0, 4 * np.pi, 400)
+    path = system._solve(np.concatenate([place, velocity]), t)
+    return system, measured(system.evaluate, [path], t, system.states, noise, 0)
+
+
+def kepler_dictionaries(dimension: int) -> tuple[str, str, str]:
+    """Dynamics with one radial power, dynamics with three, and functions for laws."""
+    place = "x, y, z"[: 3 * dimension - 2]
+    return (
+        f"poly(1) + poly(1) * radial({place}; -3)",
+        f"poly(1) + poly(1) * radial({place}; -3, -2, -1)",
+        f"poly(2) + radial({place}; -1)",
+    )
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_a_circular_orbit_certifies_nothing(
+    dimension: int, noise: float, penalty: dy.Stepwise | None
+) -> None:
+    """On a circle every power of r is the same, so the force law and all that follows from it stay open."""
+    system, runs = kepler_orbit(dimension, 0.0, noise)
+    *dynamics, invariants = (
+        dy.parse_dictionary(text, system.states) for text in kepler_dictionaries(dimension)
+    )
+    for dictionary in dynamics:
+        found = findings(runs, system.field(), dictionary, invariants, penalty)
+        assert not found.certified
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_an_eccentric_orbit_certifies_only_what_is_true(
+    dimension: int, noise: float, penalty: dy.Stepwise | None
+) -> None:
+    """The given dictionary may carry claims beyond the orbit; its plane must not become a law n.x = 0."""
+    system, runs = kepler_orbit(dimension, 0.3, noise)
+    *dynamics, invariants = (
+        dy.parse_dictionary(text, system.states) for text in kepler_dictionaries(dimension)
+    )
+    linear = np.array([len(e.free_symbols) == 1 and e.is_symbol is True for e in invariants.symbolic()])
+    for dictionary in dynamics:
+        found = findings(runs, system.field(), dictionary, invariants, penalty)
+        assert not found.invented
+        for law in found.laws.functions:
+            assert np.abs(law.coefficients[~linear]).max() > 0
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+@pytest.mark.parametrize("eccentricity", [0.0, 0.3])
+def test_one_orbit_in_a_linear_dictionary_certifies_nothing(
+    eccentricity: float, noise: float, penalty: dy.Stepwise | None
+) -> None:
+    """A linear field passes near any single orbit; its symmetries are not those of the dynamics."""
+    system, runs = kepler_orbit(2, eccentricity, noise)
+    linear, quadratic = dy.Monomials(4, 1, names=system.states), dy.Monomials(4, 2, names=system.states)
+    found = findings(runs, system.field(), linear, quadratic, penalty)
+    assert not found.invented
+    assert not found.symmetries.dimension or max(found.exact_symmetries[: found.symmetries.dimension]) < 1e-6
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+@pytest.mark.parametrize("name", ["pendulum", "duffing", "henon_heiles", "rigid_body", "lorenz", "hopf"])
+def test_one_run_invents_nothing(name: str, noise: float) -> None:
+    system = dy.systems.get(name)
+    runs = system.runs(1, 400, noise=noise)
+    for dictionary in (system.dictionary, "poly(3)"):
+        found = findings(
+            runs,
+            system.field(),
+            dy.parse_dictionary(dictionary, system.states),
+            dy.parse_dictionary("poly(3)", system.states),
+            dy.Stepwise(),
+        )
+        assert not found.invented
+
+
+# --- a dictionary that does not contain the dynamics
+
+TOO_SMALL = [
+    ("duffing", "poly(1)"),
+    ("duffing", "poly(2)"),
+    ("quartic_spring_2d", "poly(1)"),
+    ("hopf", "poly(2)"),
+    ("van_der_pol", "poly(2)"),
+    ("pendulum", "poly(2)"),
+    ("pendulum", "poly(3)"),
+    ("kepler_2d", "poly(1)"),
+    ("lorenz", "poly(1)"),
+]
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+@pytest.mark.parametrize(("name", "dictionary"), TOO_SMALL)
+def test_a_too_small_dictionary_certifies_no_symmetry(
+    name: str, dictionary: str, noise: float, penalty: dy.Stepwise | None
+) -> None:
+    system = dy.systems.get(name)
+    runs = system.runs(8, 300, noise=noise)
+    small = dy.parse_dictionary(dictionary, system.states)
+    invariants = dy.Monomials(len(system.states), 2, names=system.states)
+    found = findings(runs, system.field(), small, invariants, penalty)
+    assert found.symmetries.dimension == 0
+    assert not found.invented
+
+
+# --- slightly broken laws and symmetries
+
+
+@pytest.mark.parametrize("gamma", [0.01, 0.03, 0.1])
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+@pytest.mark.parametrize("n_runs", [1, 8])
+def test_damped_energy_is_never_certified(gamma: float, noise: float, n_runs: int) -> None:
+    """x'' = -x - gamma x': energy decays, if slowly."""
+    field = dy.VectorField(dy.Monomials(2, 1, names=("x", "v")), [[0, 0, 1], [0, -1, -gamma]])
+    starts = np.random.default_rng(1).uniform((0.2, -1.0), (2.2, 1.0), (n_runs, 2))
+    runs = simulated(field, starts, np.linspace(0, 10, 400), noise)
+    for degree in (1, 3):
+        model = dy.fit(runs, dy.Monomials(2, degree, names=field.names), penalty=dy.Stepwise())
+        assert not dy.conserved_quantities(model, dy.Monomials(2, 4, names=field.names)).functions
+    if noise == 0:  # clean data tell: energy is not even undecided
+        energy = dy.conserved_quantities(model, dy.parse_dictionary("terms(x^2 + v^2)", field.names))
+        assert not energy.findings
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01, 0.03])
+def test_verdicts_follow_a_symmetry_as_it_breaks(noise: float) -> None:
+    """Hopf's system with eps x^2 in its first equation: certified at 0, refuted once clearly broken."""
+    hopf = dy.systems.get("hopf")
+    exact = hopf.field()
+    turn = dy.generators.rotations(2, names=hopf.states)
+    starts = np.stack([hopf.start(np.random.default_rng(k)) for k in range(8)])
+    for eps in (0.0, 0.01, 0.02, 0.05, 0.1, 0.2):
+        coefficients = np.array(exact.coefficients)
+        coefficients[0, exact.dictionary.terms.index("x**2")] += eps
+        field = dy.VectorField(exact.dictionary, coefficients)
+        runs = simulated(field, starts, np.linspace(0, hopf.duration, 400), noise)
+        model = dy.fit(runs, exact.dictionary, penalty=dy.Stepwise())
+        found = dy.symmetries(model, turn)
+        statuses = [f.verdict.status for f in found.findings]
+        if eps == 0 and noise < 0.02:
+            assert statuses == ["certified"]
+        elif noise == 0 or exact_defect(turn, field, found.region) > 2 * DELTA:
+            assert statuses == []  # refuted: not listed
+        if exact_defect(turn, field, found.region) > DELTA:
+            assert "certified" not in statuses
+
+
+# --- heavy noise
+
+
+HEAVY = ["isotropic_oscillator_2d", "pendulum", "hopf", "lorenz", "van_der_pol", "damped_duffing"]
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.5])
+@pytest.mark.parametrize("name", HEAVY)
+def test_heavy_noise_invents_nothing(name: str, noise: float) -> None:
+    assert not outcome(name, noise).invented
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("noise", [0.05, 0.1, 0.2, 0.5])
+@pytest.mark.parametrize(
+    "name", [n for n in dy.systems.names() if n not in ("rotated_cubic_oscillator", "sir")]
+)
+def test_noise_of_any_size_invents_nothing(name: str, noise: float) -> None:
+    for seed in range(2):
+        assert not outcome(name, noise, seed).invented
+
+
+# --- what must not matter
+
+Change = Callable[[list[dy.Trajectory]], list[dy.Trajectory]]
+
+
+def scaled(states: np.ndarray, time: float = 1.0) -> Change:
+    """Other units of the states and of time."""
+
+    def apply(runs: list[dy.Trajectory]) -> list[dy.Trajectory]:
+        return [
+            dy.Trajectory(
+                t=run.t * time,
+                x=run.x * states,
+                dxdt=None if run.dxdt is None else run.dxdt * states / time,
+                names=run.names,
+            )
+            for run in runs
+        ]
+
+    return apply
+
+
+def permuted(order: list[int]) -> Change:
+    """The same states in another order."""
+
+    def apply(runs: list[dy.Trajectory]) -> list[dy.Trajectory]:
+        return [
+            dy.Trajectory(
+                t=run.t,
+                x=run.x[:, order],
+                dxdt=None if run.dxdt is None else run.dxdt[:, order],
+                names=tuple(run.names[i] for i in order),
+            )
+            for run in runs
+        ]
+
+    return apply
+
+
+CHANGES: dict[str, Callable[[int], Change]] = {
+    "runs in another order": lambda n: lambda runs: runs[::-1],
+    "states in another order": lambda n: permuted(list(range(n))[::-1]),
+    "large units": lambda n: scaled(np.full(n, 1e6)),
+    "small units": lambda n: scaled(np.full(n, 1e-6)),
+    "mixed units": lambda n: scaled(np.where(np.arange(n) % 2, 1e6, 1e-6)),
+    "other unit of time": lambda n: scaled(np.ones(n), 1e5),
+    "all at once": lambda n: lambda runs: scaled(np.geomspace(1e-6, 1e6, n), 1e-4)(runs[::-1]),
+}
+
+
+def verdicts(runs: list[dy.Trajectory], degree: int) -> tuple[int, str, int, str, int, int]:
+    """Dimensions and names of both algebras, number of laws and of independent ones."""
+    n, names = runs[0].n_states, runs[0].names
+    model = dy.fit(runs, dy.Monomials(n, degree, names=names), penalty=dy.Stepwise())
+    affine = dy.generators.affine(n, names=names)
+    kinds = [dy.symmetries(model, g) for g in (affine, dy.generators.with_time_scaling(affine))]
+    laws = dy.conserved_quantities(model, dy.Monomials(n, 2, names=names))
+    (one, two) = ((k.dimension, k.algebra.name if k.algebra else "none") for k in kinds)
+    return (*one, *two, len(laws.functions), laws.independent)
+
+
+UNIT_CASES = [
+    ("isotropic_oscillator_2d", 1, 0.0),
+    ("quartic_spring_2d", 3, 0.0),
+    ("rigid_body", 2, 0.0),
+    ("rigid_body", 2, 0.01),
+    ("lorenz", 2, 0.01),
+    pytest.param("isotropic_oscillator_2d", 1, 0.01, marks=pytest.mark.slow),
+    pytest.param("quartic_spring_2d", 3, 0.01, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("name", "degree", "noise"), UNIT_CASES)
+def test_verdicts_do_not_depend_on_order_or_units(name: str, degree: int, noise: float) -> None:
+    runs = dy.systems.get(name).runs(8, 300, noise=noise)
+    expected = verdicts(runs, degree)
+    n = runs[0].n_states
+    changed = {label: verdicts(make(n)(runs), degree) for label, make in CHANGES.items()}
+    assert changed == dict.fromkeys(CHANGES, expected)
+
+
+# --- fields without any structure
+
+
+def random_case(seed: int) -> tuple[dy.VectorField, list[dy.Trajectory]]:
+    """A polynomial field with random coefficients, and 4 to 8 short runs that stay bounded."""
+    rng = np.random.default_rng([17, seed])
+    n, degree = int(rng.integers(2, 5)), int(rng.integers(2, 4))
+    dictionary = dy.Monomials(n, degree)
+    field = dy.VectorField(dictionary, rng.standard_normal((n, dictionary.n_terms)) / np.sqrt(n))
+    noise = float(rng.choice([0.0, 0.01, 0.02, 0.05]))
+    n_runs, n_samples = int(rng.integers(4, 9)), int(rng.choice([60, 150, 300]))
+    t = np.linspace(0, float(rng.uniform(0.5, 2)), n_samples)
+    while (paths := bounded_paths(field, rng.uniform(-1, 1, (n_runs, n)), t)) is None:
+        t = 0.7 * t
+    return field, measured(field.evaluate, paths, t, field.names, noise, seed)
+
+
+def bounded_paths(field: dy.VectorField, starts: np.ndarray, t: np.ndarray) -> list[np.ndarray] | None:
+    """One path from each start, or None if one leaves |x| < 4."""
+    try:
+        paths = [field.simulate(x0, t).x for x0 in starts]
+    except dy.ConvergenceError:
+        return None
+    return paths if max(np.abs(path).max() for path in paths) < 4 else None
+
+
+def searched(seed: int) -> list[Found]:
+    """What both fits of one random field give."""
+    field, runs = random_case(seed)
+    cubic = dy.Monomials(field.n_states, 3)
+    return [findings(runs, field, field.dictionary, cubic, penalty) for penalty in (dy.Stepwise(), None)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_fields_without_structure_have_none(seed: int) -> None:
+    for found in searched(seed):
+        assert found.symmetries.dimension == 0
+        assert not found.invented
+        if found.laws.functions and KNOWN_DISHONEST:
+            pytest.xfail(KNOWN_DISHONEST["fields without structure", 0.05])
+        assert not found.certified
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20, 120))
+def test_many_fields_without_structure_have_none(seed: int) -> None:
+    test_fields_without_structure_have_none(seed)
