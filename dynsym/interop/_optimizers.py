@@ -82,7 +82,11 @@ class _Symmetric(_Optimizer):
         return self
 
     def _solve(
-        self, x: Array, y: Array, penalty: Penalty | STLSQ | None, constraints: Iterable[LinearConstraint] = ()
+        self,
+        x: Array,
+        y: Array,
+        penalty: Penalty | STLSQ | None,
+        constraints: Iterable[LinearConstraint] = (),
     ) -> None:
         factor = factor_of(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
         self.solution_ = solve(Quadratic(factor.theta, factor.target), penalty, constraints)
