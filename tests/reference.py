@@ -26,14 +26,12 @@ _EXPRESSIBLE = 1e-7  # relative residual of a product that the dictionary still 
 # (system, noise): what is not found, and why. Misses are honest: undecided or refuted, not false.
 KNOWN_FAILURES: dict[tuple[str, float], str] = {
     ("rotated_cubic_oscillator", 0.01): "504 coefficients; eight runs leave most of them open: all undecided",
-    ("three_body_planar", 0.01): "close encounters: for some seeds the forces are too uncertain",
-    ("calogero_moser_3", 0.01): "1/d^3 forces near a collision: the scaling stays undecided",
+    ("three_body_planar", 0.01): "close encounters leave the forces too uncertain for some seeds; for others "
+    "all generators are right, but noise blurs the invariants of an algebra without a name",
     (
         "magnetic_charge",
         0.01,
     ): "15 generators are right, but noise blurs the invariants of an algebra without a name",
-    ("lagrange_top", 0.01): "for some seeds one law, or the scaling with time, stays undecided",
-    ("hopf", 0.01): "runs settle on the limit cycle; for some seeds the rotation stays undecided",
     ("radial_sphere", 0.01): "eight rays; for some seeds the rotations stay undecided",
 }
 
