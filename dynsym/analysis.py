@@ -153,7 +153,9 @@ def analyze(
     clock.done("conserved quantities", 0.75)
     again, trouble = _refit(runs, model, found, how)
     clock.done("refit", 1.0)
-    warnings = (*notes, *report.warnings, *doubts, *found.warnings, *laws.warnings, *trouble)
+    # Verdicts are free of scale, so a spread of scales needs no remedy here.
+    concerns = [w for w in report.warnings if not w.startswith("the scales differ")]
+    warnings = (*notes, *concerns, *doubts, *found.warnings, *laws.warnings, *trouble)
     facts = {"paths": _paths(data)} | _input(runs, model, chosen, where, how)
     return Analysis(
         facts, tuple(runs), report, model, laws, found, again, tuple(dict.fromkeys(warnings)), clock.timings

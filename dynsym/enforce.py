@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ._checks import require
+from ._checks import Array, require
 from .dictionary import Dictionary
 from .generators import Generators
 from .inner_product import Region, generic_region
@@ -20,6 +20,8 @@ from .lie_derivative import equivariance_matrix, law_matrix
 from .optim import LinearConstraint
 from .sections import ScalarFunction
 from .spectral import row_space
+
+_RTOL = 1e-9  # rows that repeat others to this accuracy, once other constraints are added, are the same
 
 
 def equivariant_to(
@@ -101,4 +103,12 @@ def conserving(
             f"{dictionary.n_states} states",
         )
     rows = [law_matrix(h.dictionary, h.coefficients, dictionary, where) for h in every]
-    return LinearConstraint(row_space(np.vstack(rows)))
+    return _constraint(np.vstack(rows), dictionary, where)
+
+
+def _constraint(rows: Array, dictionary: Dictionary, region: Region) -> LinearConstraint:
+    """Independent rows, found with all terms in units of their own size so that none is drowned by larger ones."""
+    values = dictionary.evaluate(region.points)
+    size = np.sqrt(region.weights @ values**2)
+    every = np.tile(np.where(size > 0, size, 1.0), dictionary.n_states)
+    return LinearConstraint(row_space(rows / every) * every, rtol=_RTOL)

@@ -7,6 +7,7 @@ symmetries of every autonomous system and are not candidates.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -14,7 +15,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import Array, frozen, require, require_finite, unique_names
+from ._checks import Array, DataError, frozen, require, require_finite, unique_names
 from .dictionary import Dictionary, Monomials
 from .dictionary._base import symbols_for
 from .sections import text_of
@@ -488,6 +489,9 @@ FAMILIES = {
 def by_name(text: str, names: Sequence[str]) -> Generators:
     """Families by name, joined by commas: ``affine``, ``rotations,scalings``, ``poly(2)``, ``affine,time``.
 
+    Families that act on chosen states name them: ``rotations(x, y, z; vx, vy, vz)`` turns both vectors together,
+    ``galilean(x, y; vx, vy)`` pairs positions with velocities.
+
     Raises
     ------
     DataError
@@ -498,20 +502,32 @@ def by_name(text: str, names: Sequence[str]) -> Generators:
     >>> import dynsym as dy
     >>> len(dy.generators.by_name("rotations, scalings, time", ("x", "y")))
     4
+    >>> len(dy.generators.by_name("rotations(x, y; vx, vy)", ("x", "y", "vx", "vy")))
+    1
     """
-    out: Generators | None = None
-    time = False
-    for part in (piece.strip() for piece in text.split(",")):
-        if part == "time":
-            time = True
-            continue
-        if part.startswith("poly(") and part.endswith(")") and part[5:-1].strip().isdigit():
-            family = polynomial(len(names), int(part[5:-1]), names)
-        else:
-            known = ", ".join([*FAMILIES, "poly(d)", "time"])
-            require(part in FAMILIES, f"unknown candidates {part!r}; choose from: {known}")
-            family = FAMILIES[part](len(names), names)
-        out = family if out is None else out + family
-    require(out is not None, f"candidates {text!r} name no family; add one such as affine")
-    assert out is not None
-    return with_time_scaling(out) if time else out
+    parts = [piece.strip() for piece in re.split(r",(?![^(]*\))", text)]
+    families = [_family(part, tuple(names)) for part in parts if part != "time"]
+    require(bool(families), f"candidates {text!r} name no family; add one such as affine")
+    out = families[0]
+    for family in families[1:]:
+        out = out + family
+    return with_time_scaling(out) if "time" in parts else out
+
+
+def _family(text: str, names: tuple[str, ...]) -> Generators:
+    """One family of `by_name`."""
+    name, _, inside = text.partition("(")
+    groups = (
+        [[s.strip() for s in group.split(",")] for group in inside.rstrip(") ").split(";")] if inside else []
+    )
+    n = len(names)
+    if not groups and name in FAMILIES:
+        return FAMILIES[name](n, names)
+    if name == "poly" and len(groups) == 1 and groups[0][0].isdigit():
+        return polynomial(n, int(groups[0][0]), names)
+    if name == "rotations" and groups:
+        return rotations(n, names, groups)
+    if name == "galilean" and len(groups) == 2:
+        return galilean(n, groups[0], groups[1], names)
+    known = ", ".join([*FAMILIES, "poly(d)", "rotations(x, y; vx, vy)", "galilean(x, y; vx, vy)", "time"])
+    raise DataError(f"unknown candidates {text!r}; choose from: {known}")

@@ -326,7 +326,7 @@ def _same_sign(start: Array, moved: Array, every: Array) -> Array:
 
 
 def generic_region(dictionary: Dictionary, seed: int = 0) -> Region:
-    """Random points with coordinates of size 0.5..1.5: generic, and away from r = 0.
+    """Random points with coordinates of size 0.2..4: generic, and away from r = 0.
 
     Enough points to determine every function that a Lie derivative of the dictionary can be; then a null
     space sampled on them is exact. Where a function needs positive states (a logarithm, a root) all
@@ -341,7 +341,8 @@ def generic_region(dictionary: Dictionary, seed: int = 0) -> Region:
     """
     rng = np.random.default_rng(seed)
     shape = (4 * dictionary.n_terms + 20, dictionary.n_states)
-    size = 0.5 + rng.random(shape)
+    # Different distances from the origin tell powers of r apart.
+    size = (0.5 + rng.random(shape)) * 2.0 ** rng.uniform(-1.5, 1.5, (shape[0], 1))
     points = rng.choice([-1.0, 1.0], size=shape) * size
     text = "generic points of either sign"
     try:

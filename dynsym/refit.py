@@ -13,7 +13,7 @@ decided on held-out data.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from .findings import Symmetries, symmetries
 from .generators import Generators
 from .inner_product import generic_region
 from .optim import STLSQ, LinearConstraint, Penalty
-from .regression import Model, Stepwise, fit
+from .regression import Model, Stepwise, constrained_least_squares, fit, free_directions
 from .spectral import row_space
 from .vector_field import VectorField
 
@@ -253,8 +253,7 @@ def _basis(constraint: LinearConstraint | None, model: Model) -> Array:
     """Free directions (n p, k) of the coefficients."""
     if constraint is None:
         return np.eye(model.coefficients.size)
-    z = constraint.null_space
-    return np.asarray(z.todense()) if hasattr(z, "todense") else np.asarray(z)
+    return free_directions(constraint)
 
 
 def _least_squares(factor: Factor, basis: Array, scale: Array) -> Array:
@@ -265,7 +264,8 @@ def _least_squares(factor: Factor, basis: Array, scale: Array) -> Array:
         return (np.linalg.lstsq(factor.theta / size, factor.target, rcond=1e-12)[0] / size[:, None]).T
     rows = np.concatenate([factor.theta @ basis[i * p : (i + 1) * p] / scale[i] for i in range(n)])
     target = np.concatenate([factor.target[:, i] / scale[i] for i in range(n)])
-    free = np.linalg.lstsq(rows, target, rcond=1e-12)[0]
+    size = np.maximum(np.linalg.norm(rows, axis=0), 1e-300)
+    free = np.linalg.lstsq(rows / size, target, rcond=1e-12)[0] / size
     return (basis @ free).reshape(n, p)
 
 
@@ -379,17 +379,8 @@ def _residual(factor: Factor, basis: Array, scale: Array) -> float:
 
 def _constrained(plain: Model, constraint: LinearConstraint) -> Model:
     """The fit of the same rows under a constraint."""
-    from dataclasses import replace
-
-    from .optim import Quadratic, solve
-
-    total = plain.information.total
-    solution = solve(Quadratic(total.theta, total.target), None, constraint)
-    # Entries that the constraint forces to zero come out as rounding; they are zero. So are contributions below rounding.
-    forced = np.linalg.norm(_basis(constraint, plain), axis=1).reshape(solution.coefficients.shape) < 1e-9
-    share = np.abs(solution.coefficients) * np.linalg.norm(total.theta, axis=0)
-    forced |= share <= 1e-13 * np.linalg.norm(total.target, axis=0)[:, None]
-    field = VectorField(plain.field.dictionary, np.where(forced, 0.0, solution.coefficients))
+    solution = constrained_least_squares(plain.information, constraint)
+    field = VectorField(plain.field.dictionary, solution.coefficients)
     return replace(plain, field=field, solution=solution, constraint=constraint)
 
 

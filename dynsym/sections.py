@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -38,13 +39,21 @@ def text_of(terms: Sequence[str], coefficients: npt.ArrayLike, digits: int = 6) 
     for c, term in zip(np.asarray(coefficients, dtype=float), terms):
         if c == 0:
             continue
-        size = f"{abs(c):.{digits}g}"
+        size = _digits(abs(c), digits)
         body = f"({term})" if " + " in term or " - " in term else term
         piece = size if term == "1" else (body if size == "1" else f"{size}*{body}")
         text += (" - " if c < 0 else " + ") + piece
     if not text:
         return "0"
     return ("-" if text[1] == "-" else "") + text[3:]
+
+
+def _digits(size: float, digits: int) -> str:
+    """A positive number in few digits; thirds, sixths and the like as fractions, where they are exact."""
+    near = Fraction(size).limit_denominator(12)
+    if near.denominator in (3, 6, 7, 9, 11, 12) and near != 0 and abs(float(near) - size) <= 1e-14 * size:
+        return f"{near.numerator}/{near.denominator}"
+    return f"{size:.{digits}g}"
 
 
 @dataclass(frozen=True, eq=False)

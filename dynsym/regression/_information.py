@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg as sla
+from scipy import sparse
 
 from .._checks import Array
 from ..compress import Compressed, Factor
+from ..optim import LinearConstraint
 
 _RANK = 1e-11  # relative size of a pivot below which equilibrated columns count as dependent
 
@@ -179,3 +181,9 @@ def extension(
     if length <= 1e-11 * max(float(np.linalg.norm(added)), 1e-300):
         return 0.0, float("inf")
     return float(fresh @ target) / length**2, 1.0 / length
+
+
+def free_directions(constraint: LinearConstraint) -> Array:
+    """Orthonormal basis (n p, k) of the changes of the coefficients that a constraint allows."""
+    z = constraint.null_space
+    return np.asarray(z.todense()) if sparse.issparse(z) else np.asarray(z)

@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg as sla
 
 from .._checks import Array
-from ..compress import Compressed
+from ..compress import Compressed, Factor
 from ..differentiation import RowMethod
 from ..inner_product import Region
 from ..optim import LinearConstraint, Solution
 from ..trajectory import Trajectory
 from ..vector_field import VectorField
-from ._information import Information
+from ._information import Information, free_directions
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,17 +87,55 @@ class Model:
         return out
 
     def _constrained_covariance(self) -> tuple[npt.NDArray[np.intp], Array]:
-        """Z (Z^T H Z)^-1 Z^T with H the precision of the unconstrained estimate and Z the free directions."""
+        """Covariance of the flattened coefficients under the constraint, Z M M^T Z^T with Z the free directions.
+
+        M M^T = (Z^T H Z)^-1, H the precision of independent residuals, is widened in every direction in which the scores
+        of whole blocks of time, or the estimates without one run, vary more than that.
+        """
         assert self.constraint is not None
         n, p = self.coefficients.shape
-        scales = [np.sqrt(self.information.residual_variance(i, c)) for i, c in enumerate(self.coefficients)]
-        rows = sla.block_diag(*[self.information.total.theta / s for s in scales])
-        z = self.constraint.null_space
-        free = np.asarray(z.todense()) if hasattr(z, "todense") else np.asarray(z)
-        _, values, right = np.linalg.svd(rows @ free, full_matrices=False)
+        scales = np.array(
+            [np.sqrt(self.information.residual_variance(i, c)) for i, c in enumerate(self.coefficients)]
+        )
+        free = free_directions(self.constraint)
+        rows = self._free_rows(self.information.total, free, scales)
+        size = np.maximum(np.linalg.norm(rows, axis=0), 1e-300)
+        free = free / size
+        _, values, right = np.linalg.svd(rows / size, full_matrices=False)
         values = np.maximum(values, 1e-12 * max(float(values.max(initial=0.0)), 1e-300))
-        half = free @ (right.T / values)
-        return np.arange(n * p), half @ half.T
+        half = right.T / values  # white coordinates: unit covariance for independent residuals
+        spread = self._white_spread(free @ half, scales)
+        root = np.linalg.cholesky(spread) if spread.size else spread
+        wide = free @ half @ root
+        return np.arange(n * p), wide @ wide.T
+
+    def _free_rows(self, factor: Factor, free: Array, scales: Array) -> Array:
+        p = factor.n_terms
+        return np.concatenate([factor.theta @ free[i * p : (i + 1) * p] / s for i, s in enumerate(scales)])
+
+    def _white_spread(self, white: Array, scales: Array) -> Array:
+        """Covariance of the white free coordinates: the identity, or more where blocks or runs disagree."""
+        k = white.shape[1]
+        spread = np.eye(k)
+        blocks, runs = self.information.blocks, self.information.runs
+        if 3 * k <= len(blocks):
+            scores = np.stack([self._white_score(b, white, scales) for b in blocks])
+            values, vectors = np.linalg.eigh(scores.T @ scores * len(blocks) / (len(blocks) - 1))
+            spread = (vectors * np.maximum(values, 1.0)) @ vectors.T
+        if len(runs) >= 4 and 2 * k <= len(runs):
+            # Without run r the estimate moves by -(1 - G_r)^-1 u_r, G_r its share of the unit information.
+            moves = []
+            for run in runs:
+                rows = self._free_rows(run, white, scales)
+                left = np.eye(k) - rows.T @ rows
+                moves.append(np.linalg.pinv(left, rcond=1e-10) @ self._white_score(run, white, scales))
+            away = np.stack(moves) - np.mean(moves, axis=0)
+            spread = spread + away.T @ away * (len(runs) - 1) / len(runs)
+        return spread
+
+    def _white_score(self, factor: Factor, white: Array, scales: Array) -> Array:
+        miss = (factor.target - factor.theta @ self.coefficients.T) / scales**2
+        return white.T @ (factor.theta.T @ miss).T.ravel()
 
     @cached_property
     def standard_errors(self) -> Array:
