@@ -28,7 +28,8 @@ def assert_equivariant(
     generators
         With ramps as well: then L_eta f = 0 and L_xi f = eta.
     atol
-        Largest entry of L_xi f that is allowed, in units of f.
+        Largest entry of L_xi f that is allowed, in units of f; where Df xi or Dxi f exceeds 1, relative to it, as its
+        rounding is.
     points
         States (m, n); default generic points, which decide for every state if f and xi are in the span of their
         dictionaries.
@@ -55,7 +56,8 @@ def assert_equivariant(
         parts = [(own, "L_xi f - eta", ramps.evaluate(x)), (ramps, "L_eta f", np.zeros((len(own), *x.shape)))]
     for family, what, wanted in parts:
         push, pull = _lie_parts(field, family, x)
-        _refuse_broken(push - pull - wanted, push, atol, (what, own, x))
+        allowed = atol * max(1.0, float(np.abs(push).max(initial=0.0)), float(np.abs(pull).max(initial=0.0)))
+        _refuse_broken(push - pull - wanted, allowed, what, (own, x))
 
 
 def _lie_parts(field: VectorField, generators: Generators, x: Array) -> tuple[Array, Array]:
@@ -67,19 +69,18 @@ def _lie_parts(field: VectorField, generators: Generators, x: Array) -> tuple[Ar
     return push, pull
 
 
-def _refuse_broken(broken: Array, push: Array, atol: float, where: tuple[str, Generators, Array]) -> None:
-    what, generators, x = where
+def _refuse_broken(broken: Array, allowed: float, what: str, where: tuple[Generators, Array]) -> None:
     size = np.abs(broken)
-    if (size <= atol).all():
+    if (size <= allowed).all():
         return
-    q, m, i = (
-        int(k) for k in np.unravel_index(np.argmax(np.where(np.isfinite(size), size, np.inf)), size.shape)
-    )
-    count = int((~(size <= atol)).any(axis=(1, 2)).sum())
+    generators, x = where
+    worst = int(np.argmax(np.where(np.isfinite(size), size, np.inf)))
+    q, m, i = (int(k) for k in np.unravel_index(worst, size.shape))
+    count = int((~(size <= allowed)).any(axis=(1, 2)).sum())
     raise AssertionError(
-        f"{count} of {len(generators)} generator(s) are no symmetry to atol = {atol:g}: worst is "
-        f"{generators.labels[q]!r}, where the component of {generators.names[i]} of {what} is {broken[q, m, i]:.6g} (Df "
-        f"xi there is {push[q, m, i]:.6g}) at {_state(generators.names, x[m])}"
+        f"{count} of {len(generators)} generator(s) are no symmetry: worst is {generators.labels[q]!r}, where the "
+        f"component of {generators.names[i]} of {what} is {broken[q, m, i]:.6g}, allowed {allowed:.3g}, at "
+        f"{_state(generators.names, x[m])}"
     )
 
 
@@ -95,7 +96,8 @@ def assert_conserved(
     field
         f.
     atol
-        Largest |grad h . f| that is allowed, in units of h per unit of time.
+        Largest |grad h . f| that is allowed, in units of h per unit of time; where its parts exceed 1, relative to them,
+        as their rounding is.
     points
         States (m, n); default generic points, which decide for every state if h and f are in the span of their
         dictionaries.
@@ -121,12 +123,13 @@ def assert_conserved(
     x = _points(points, field.dictionary + function.dictionary)
     pieces = function.gradient(x) * field.evaluate(x)
     rate = pieces.sum(axis=1)
-    if (np.abs(rate) <= atol).all():
+    allowed = atol * max(1.0, float(np.abs(pieces).max(initial=0.0)))
+    if (np.abs(rate) <= allowed).all():
         return
     m = int(np.argmax(np.where(np.isfinite(rate), np.abs(rate), np.inf)))
     raise AssertionError(
-        f"h = {function} is not conserved to atol = {atol:g}: grad h . f = {rate[m]:.6g}, a sum of parts up to "
-        f"{np.abs(pieces[m]).max():.6g}, at {_state(field.names, x[m])}"
+        f"h = {function} is not conserved: grad h . f = {rate[m]:.6g}, a sum of parts up to "
+        f"{np.abs(pieces[m]).max():.6g}, allowed {allowed:.3g}, at {_state(field.names, x[m])}"
     )
 
 

@@ -46,7 +46,7 @@ def test_a_boost_has_two_orders_in_time():
 def test_a_broken_symmetry_is_named_with_its_place_and_size():
     with pytest.raises(
         AssertionError,
-        match=r"1 of 1 generator.*atol = 1e-10.*'scaling'.*component of (u|w).* is .*x = .*, y = ",
+        match=r"1 of 1 generator.*'scaling'.*component of (x|y|u|w) of L_xi f is .*allowed .*x = .*, y = ",
     ):
         assert_equivariant(KEPLER_FORCE, kepler_scaling(1.0))
     with pytest.raises(AssertionError, match=r"6 of 6 generator"):
@@ -60,6 +60,9 @@ def test_tolerance_and_points_are_those_given():
         assert_equivariant(nearly, turn)
     assert_equivariant(nearly, turn, atol=1e-5)
     assert_equivariant(nearly, turn, points=[0.0, 0.0])
+    # Rounding grows with the terms: a perfect symmetry of size 1e8 is not refused.
+    large = dy.VectorField(dy.Monomials(2, 1), [[0, -1e8, 3e8], [0, -3e8, -1e8]])
+    assert_equivariant(large, dy.generators.affine(2).combine(np.array([[0, 0, 0.3, -1.1, 1.1, 0.3]]).T))
     with pytest.raises(dy.DataError, match=r"\(a, b\) but the field has the states \(x, v\)"):
         assert_equivariant(SPRING, dy.generators.rotations(2, names=("a", "b")))
 
@@ -74,9 +77,9 @@ def test_conserved_functions_pass_and_others_are_told():
     energy = dy.ScalarFunction(dy.Monomials(2, 2), [0, 0, 0, 4, 0, 1])
     assert_conserved(energy, SPRING)
     wrong = dy.ScalarFunction(dy.Monomials(2, 2, names=("x", "v")), [0, 0, 0, 4.1, 0, 1])
-    with pytest.raises(AssertionError, match=r"4\.1\*x\*\*2.*atol = 1e-10.*parts up to .* at x = "):
+    with pytest.raises(AssertionError, match=r"4\.1\*x\*\*2.*parts up to .*allowed .* at x = "):
         assert_conserved(wrong, SPRING)
-    assert_conserved(wrong, SPRING, atol=100.0)
+    assert_conserved(wrong, SPRING, atol=1.0)
     assert_conserved(wrong, SPRING, points=[[0.0, 1.0], [2.0, 0.0]])
 
 
