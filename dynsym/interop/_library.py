@@ -36,9 +36,9 @@ class DictionaryLibrary(BaseFeatureLibrary):
         self.dictionary = dictionary
 
     @x_sequence_or_item
-    def fit(self, x_full: list[Any], y: Any = None) -> DictionaryLibrary:
+    def fit(self, X: list[Any], y: Any = None) -> DictionaryLibrary:
         """Count states and functions."""
-        n = int(x_full[0].shape[-1])
+        n = int(X[0].shape[-1])
         require(
             n == self.dictionary.n_states,
             f"the dictionary is over {self.dictionary.n_states} states, the data have {n}",
@@ -48,10 +48,10 @@ class DictionaryLibrary(BaseFeatureLibrary):
         return self
 
     @x_sequence_or_item
-    def transform(self, x_full: list[Any]) -> list[Any]:
+    def transform(self, X: list[Any]) -> list[Any]:
         """theta(x): the last axis, of n states, becomes one of p functions."""
         out = []
-        for x in x_full:
+        for x in X:
             flat = np.asarray(x, dtype=float).reshape(-1, x.shape[-1])
             theta = self.dictionary.evaluate(flat).reshape(*x.shape[:-1], -1)
             # The labelled array of PySINDy is private and moves between versions; x is one.

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pysindy.optimizers import BaseOptimizer
+from sklearn.utils.metadata_routing import UNUSED
 
 from .._checks import Array, DataError, require
 from ..compress import factor_of
@@ -31,6 +32,10 @@ class _Optimizer(BaseOptimizer):
     `unbias` refits each equation freely on its support and `normalize_columns` rescales what was constrained:
     both stay off.
     """
+
+    # PySINDy hands weights over itself; scikit-learn would add request methods for them to every subclass.
+    __metadata_request__fit = {"x_": UNUSED, "sample_weight": UNUSED}  # noqa: RUF012
+    __metadata_request__score = {"sample_weight": UNUSED}  # noqa: RUF012
 
     def _start(self) -> None:
         BaseOptimizer.__init__(self, unbias=False, normalize_columns=False)
