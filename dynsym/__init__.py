@@ -1,6 +1,18 @@
 """dynsym: from trajectories to dynamics, conserved quantities and symmetries, each with a verdict."""
 
-from . import algebra, certify, dictionary, differentiation, generators, inner_product, optim, systems
+from . import (
+    accessor,
+    algebra,
+    certify,
+    dictionary,
+    differentiation,
+    generators,
+    inner_product,
+    interop,
+    optim,
+    systems,
+    testing,
+)
 from ._checks import ConvergenceError, DataError
 from .analysis import Analysis, AnalysisSettings, analyze
 from .dictionary import Dictionary, Fourier, Monomials, Radial, Terms, parse_dictionary
@@ -42,6 +54,7 @@ __all__ = [
     "Trajectory",
     "VectorField",
     "WeakForm",
+    "accessor",
     "algebra",
     "analyze",
     "certify",
@@ -53,6 +66,7 @@ __all__ = [
     "fit",
     "generators",
     "inner_product",
+    "interop",
     "open_runs",
     "optim",
     "parse_dictionary",
@@ -60,4 +74,5 @@ __all__ = [
     "refit",
     "symmetries",
     "systems",
+    "testing",
 ]

@@ -155,6 +155,10 @@ class VectorField:
 
         return run
 
+    def __getstate__(self) -> dict[str, object]:
+        # Compiled functions cannot be pickled; they are made again when they are needed.
+        return {k: v for k, v in self.__dict__.items() if k != "right_hand_side"}
+
     def simulate(
         self, x0: npt.ArrayLike, t: npt.ArrayLike, integrator: Integrator | None = None
     ) -> Trajectory:

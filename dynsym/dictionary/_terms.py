@@ -55,6 +55,10 @@ class Terms(Dictionary):
     def symbolic(self) -> tuple[sp.Expr, ...]:
         return self.expressions
 
+    def __getstate__(self) -> dict[str, object]:
+        # Compiled functions cannot be pickled; they are made again when they are needed.
+        return {k: v for k, v in self.__dict__.items() if k != "_compiled"}
+
     def renamed(self, names: Sequence[str]) -> Terms:
         new = translation(self.names, names)
         swap = dict(zip(symbols_for(self.names), symbols_for(tuple(new.values()))))

@@ -9,11 +9,12 @@ from fractions import Fraction
 import numpy as np
 
 from .._checks import Array
-from ..certify import CERTIFIED, Level, Verdict
+from ..certify import CERTIFIED, UNDECIDED, Level, Verdict
 from ..spectral import relative_spectrum
 
 _CUTS = (0.2, 0.1, 0.05, 0.02, 0.01, 1e-3, 1e-5, 1e-8)
 _LARGEST_DENOMINATOR = 12
+_COARSE_DENOMINATOR = 4
 _SLACK = 0.1  # share of delta by which the upper bound of a simpler form may exceed that of the fitted one
 
 
@@ -94,11 +95,26 @@ def _round_one_by_one(
 
 
 def _simple(value: float) -> float:
-    """The nearest fraction with a denominator up to 12 if it is within 5 %, else the value itself."""
+    """The nearest simple fraction, else the value: halves to quarters within 3 %, twelfths only where they are exact."""
     if value == 0 or abs(value) > 1e4:
         return value
-    near = float(Fraction(value).limit_denominator(_LARGEST_DENOMINATOR))
-    return near if near != 0 and abs(near - value) <= 0.05 * abs(value) else value
+    for denominator, tolerance in ((_LARGEST_DENOMINATOR, 1e-6), (_COARSE_DENOMINATOR, 0.03)):
+        near = float(Fraction(value).limit_denominator(denominator))
+        if near != 0 and abs(near - value) <= tolerance * abs(value):
+            return near
+    return value
+
+
+def as_undecided(verdict: Verdict, reason: str) -> Verdict:
+    """A certified verdict withdrawn for the stated reason; others stay as they are."""
+    if verdict.status != CERTIFIED:
+        return verdict
+    return Verdict(UNDECIDED, verdict.defect, verdict.lower, verdict.upper, reason)
+
+
+def is_simple(value: float) -> bool:
+    """Whether a coefficient is a fraction with a denominator up to 12."""
+    return abs(_simple(value) - value) <= 1e-12 * max(abs(value), 1e-300)
 
 
 def shortened(text: str, width: int = 160) -> str:

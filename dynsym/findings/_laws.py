@@ -18,17 +18,22 @@ from ..dictionary import Dictionary, Monomials
 from ..dictionary._base import default_names
 from ..discover import ConservationReading, fair, read_conservation, sparse_vectors
 from ..inner_product import Region, defined_at, generic_region, restricted
-from ..lie_derivative import law_matrix
+from ..lie_derivative import conservation_matrix, gradient_gram, law_matrix
 from ..regression import Model
 from ..sections import ScalarFunction
 from ..spectral import Spectrum, relative_spectrum
 from ..trajectory import Trajectory
 from ..vector_field import VectorField
-from ._canonical import Judge, shortened, simplify
+from ._canonical import Judge, as_undecided, is_simple, shortened, simplify
 from ._evidence import evidence_of
 
 _NEW = 0.2  # sine of the angle to what is already listed, above which a function is a new one
 _MOST_UNDECIDED = 4
+_MANY_FITTED = (
+    4  # coefficients that are no simple fractions, from which on a law may be a chance approximation
+)
+_CHANCE_DRAWS = 40
+_NOT_APART = "it does not stand apart from functions that any flow nearly conserves in so small a region"
 _APART = 2.0  # factor by which the rest of the spectrum must exceed the upper bound of a law
 _MOST_PRODUCTS = 300
 
@@ -180,6 +185,7 @@ def _matching(dictionary: Dictionary, field: VectorField) -> Dictionary:
 class _Search:
     """The null space of h -> L_f h, grade by grade."""
 
+    field: VectorField
     dictionary: Dictionary
     reading: ConservationReading
     region: Region
@@ -202,7 +208,7 @@ class _Search:
         theta2 = np.mean(dictionary.evaluate(around.points) ** 2, axis=0)
         speed2 = float(np.mean(np.sum((field.evaluate(around.points) / around.scale) ** 2, axis=1)))
         usable = np.diag(reading.gram) > 1e-24 * theta2 * speed2
-        return cls(dictionary, reading, around, judged, level, usable)
+        return cls(field, dictionary, reading, around, judged, level, usable)
 
     def run(self) -> tuple[list[tuple[Array, Verdict]], list[tuple[Array, Verdict]]]:
         grades = grades_of(self.dictionary)
@@ -217,7 +223,9 @@ class _Search:
             span = np.stack([v for v, _ in certified], axis=1)
             fresh = self._fresh(span, known)
             if fresh.shape[1]:
-                chosen += self._new(span, known, fresh)
+                chosen += [
+                    self._beyond_chance(v, verdict, index) for v, verdict in self._new(span, known, fresh)
+                ]
         return chosen, self._open([v for v, _ in undecided], self._known([v for v, _ in chosen]))
 
     def _open(self, undecided: list[Array], known: Array) -> list[tuple[Array, Verdict]]:
@@ -237,7 +245,8 @@ class _Search:
             clean = np.where(size < 1e-6 * size.max(), 0.0, vector)
             if self._fresh(clean[:, None], np.hstack([known, *(v[:, None] for v in out)])).shape[1]:
                 out.append(clean)
-        return [(v, self.judged(v)) for v in out]
+        # They are combinations of directions that were left undecided, some because they do not stand apart.
+        return [(v, as_undecided(self.judged(v), _NOT_APART)) for v in out]
 
     def _directions(
         self, index: npt.NDArray[np.intp]
@@ -261,6 +270,41 @@ class _Search:
                 others.append(float(value))
         rest = [float(v) for v in spectrum.values[len(certified) + len(undecided) + len(others) :]]
         return _isolated(certified, undecided, others + rest)
+
+    def _beyond_chance(
+        self, vector: Array, verdict: Verdict, index: npt.NDArray[np.intp]
+    ) -> tuple[Array, Verdict]:
+        """A law with many fitted numbers must lie below what random flows over the same terms reach by chance.
+
+        Near every point a flow has n - 1 local first integrals, and many coefficients approximate them well in a small
+        region. The least defect among random fields over the same dictionary says how well.
+        """
+        scaled = vector / np.abs(vector).max()
+        fitted = sum(1 for c in scaled[scaled != 0] if not is_simple(float(c)))
+        if verdict.status != CERTIFIED or fitted < _MANY_FITTED:
+            return vector, verdict
+        chance = self._chance(index)
+        if verdict.upper <= chance:
+            return vector, verdict
+        reason = (
+            f"random flows reach a defect of {chance:.1g} here by chance with {fitted} fitted coefficients"
+        )
+        return vector, as_undecided(verdict, reason)
+
+    def _chance(self, index: npt.NDArray[np.intp]) -> float:
+        """The least defect of any function of these terms under a number of random fields on the same region."""
+        terms = self.field.dictionary
+        size = np.sqrt(np.mean(terms.evaluate(self.region.points) ** 2, axis=0))
+        size = np.where(size > 0, size, 1.0)
+        draws = np.random.default_rng(0)
+        least = np.inf
+        for _ in range(_CHANCE_DRAWS):
+            c = draws.standard_normal(self.field.coefficients.shape) / size * self.region.scale[:, None]
+            other = VectorField(terms, c)
+            operator = conservation_matrix(other, self.dictionary, self.region)[:, index]
+            gram = gradient_gram(other, self.dictionary, self.region)[np.ix_(index, index)]
+            least = min(least, float(relative_spectrum(operator, gram, "").values[0]))
+        return least
 
     def _root(self) -> Array:
         """A square root of the Gram matrix of gradients, taken in units in which all terms have the same size."""
@@ -338,9 +382,7 @@ def _isolated(
         if not rest or worst[1].upper * _APART <= min(rest):
             break
         kept.pop()
-        reason = "it does not stand apart from functions that any flow nearly conserves in so small a region"
-        v = worst[1]
-        demoted.append((worst[0], Verdict(UNDECIDED, v.defect, v.lower, v.upper, reason)))
+        demoted.append((worst[0], as_undecided(worst[1], _NOT_APART)))
     return kept, demoted
 
 

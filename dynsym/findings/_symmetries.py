@@ -20,7 +20,7 @@ from ..lie_derivative import equivariance_matrix
 from ..regression import Model
 from ..spectral import Spectrum
 from ..vector_field import VectorField
-from ._canonical import Judge, shortened, simplify
+from ._canonical import Judge, as_undecided, shortened, simplify
 from ._evidence import evidence_of
 
 _MOST_UNDECIDED = 6
@@ -145,7 +145,10 @@ def symmetries(
         judged = _judge_with(own, field, reading, around, evidence_of(model), level)
         certified, undecided = _sort(reading.spectrum, judged, level)
         findings = _canonical(own, field, reading, certified, judged, level)
-        findings += [_finding(own, field, v, judged(v)) for v in _sparse(undecided, reading)]
+        findings += [
+            _finding(own, field, v, as_undecided(judged(v), "it is a combination of undecided directions"))
+            for v in _sparse(undecided, reading)
+        ]
         kept = [f for f in findings if f.verdict.status == CERTIFIED]
         generators = own.combine(np.zeros((len(own), 0)))
         for finding in kept:
