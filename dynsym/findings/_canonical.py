@@ -15,6 +15,7 @@ from ..spectral import relative_spectrum
 _CUTS = (0.2, 0.1, 0.05, 0.02, 0.01, 1e-3, 1e-5, 1e-8)
 _LARGEST_DENOMINATOR = 12
 _COARSE_DENOMINATOR = 4
+_EQUAL = 0.03  # relative difference up to which two sizes are tried as equal
 _SLACK = 0.1  # share of delta by which the upper bound of a simpler form may exceed that of the fitted one
 
 
@@ -78,7 +79,25 @@ def _normalised(vector: Array, weights: Array) -> Array:
 
 
 def _rounded(vector: Array) -> Array:
-    return np.array([_simple(value) for value in vector])
+    """Nearly equal sizes made equal, and sizes that are simple multiples of the most frequent one made so.
+
+    The unit of a law is arbitrary, so what matters is ratios: in v^2 - 2 mu / r the squares have one coefficient, and the
+    potential is a number to be measured.
+    """
+    out = np.array(vector)
+    index = np.flatnonzero(vector)
+    order = index[np.argsort(np.abs(vector[index]), kind="stable")]
+    groups: list[list[int]] = []
+    for k in order:
+        if groups and abs(vector[k]) <= (1 + _EQUAL) * abs(vector[groups[-1][0]]):
+            groups[-1].append(int(k))
+        else:
+            groups.append([int(k)])
+    sizes = np.array([np.mean(np.abs(vector[group])) for group in groups])
+    unit = sizes[int(np.argmax([len(group) for group in groups]))] if groups else 1.0
+    for group, size in zip(groups, sizes):
+        out[group] = np.sign(vector[group]) * unit * _simple(size / unit)
+    return out
 
 
 def _round_one_by_one(
@@ -86,7 +105,7 @@ def _round_one_by_one(
 ) -> tuple[Array, Verdict]:
     for k in np.flatnonzero(best)[:12]:
         trial = best.copy()
-        trial[k] = _simple(best[k])
+        trial[k] = np.sign(best[k]) * _simple(abs(best[k]))
         if trial[k] != best[k]:
             found = accepted(trial)
             if found is not None:
@@ -96,7 +115,7 @@ def _round_one_by_one(
 
 def _simple(value: float) -> float:
     """The nearest simple fraction, else the value: halves to quarters within 3 %, twelfths only where they are exact."""
-    if value == 0 or abs(value) > 1e4:
+    if not 0.05 <= abs(value) <= 20:
         return value
     for denominator, tolerance in ((_LARGEST_DENOMINATOR, 1e-6), (_COARSE_DENOMINATOR, 0.03)):
         near = float(Fraction(value).limit_denominator(denominator))
@@ -112,9 +131,16 @@ def as_undecided(verdict: Verdict, reason: str) -> Verdict:
     return Verdict(UNDECIDED, verdict.defect, verdict.lower, verdict.upper, reason)
 
 
-def is_simple(value: float) -> bool:
-    """Whether a coefficient is a fraction with a denominator up to 12."""
-    return abs(_simple(value) - value) <= 1e-12 * max(abs(value), 1e-300)
+def fitted_numbers(vector: Array) -> int:
+    """How many coefficients are no simple multiples of the others: the numbers that a law had to fit."""
+    sizes = np.abs(vector[vector != 0])
+    if not len(sizes):
+        return 0
+    ratios = sizes[None, :] / sizes[:, None]
+    exact = np.array(
+        [[abs(_simple(float(r)) - r) <= 1e-9 * r and 0.05 <= r <= 20 for r in row] for row in ratios]
+    )
+    return int(len(sizes) - exact.sum(axis=1).max())
 
 
 def shortened(text: str, width: int = 160) -> str:

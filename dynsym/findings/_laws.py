@@ -24,7 +24,7 @@ from ..sections import ScalarFunction
 from ..spectral import Spectrum, relative_spectrum
 from ..trajectory import Trajectory
 from ..vector_field import VectorField
-from ._canonical import Judge, as_undecided, is_simple, shortened, simplify
+from ._canonical import Judge, as_undecided, fitted_numbers, shortened, simplify
 from ._evidence import evidence_of
 
 _NEW = 0.2  # sine of the angle to what is already listed, above which a function is a new one
@@ -279,8 +279,7 @@ class _Search:
         Near every point a flow has n - 1 local first integrals, and many coefficients approximate them well in a small
         region. The least defect among random fields over the same dictionary says how well.
         """
-        scaled = vector / np.abs(vector).max()
-        fitted = sum(1 for c in scaled[scaled != 0] if not is_simple(float(c)))
+        fitted = fitted_numbers(vector)
         if verdict.status != CERTIFIED or fitted < _MANY_FITTED:
             return vector, verdict
         chance = self._chance(index)
