@@ -133,7 +133,7 @@ def symmetries(
     >>> import dynsym as dy
     >>> hopf = dy.systems.get("hopf").field()
     >>> dy.symmetries(hopf, dy.generators.affine(2)).generators.expressions()
-    ['-y d/dx + x d/dy']
+    ['y d/dx - x d/dy']
     """
     field = model.field if isinstance(model, Model) else model
     own = _matching(candidates, field)
