@@ -90,7 +90,7 @@ def _parts(generators: Generators, f: Array, jac: Array, region: Region) -> tupl
     # Frobenius norms in units of the scales: (Df)_ik s_k / s_i.
     jac_size = np.einsum("mik,k,i->m", jac**2, s**2, 1 / s**2)
     f_size = np.einsum("mi,i->m", f**2, 1 / s**2)
-    moved = _scaled(region.weighted(region.weights * jac_size), xi) * np.sqrt(region.weights @ jac_size)
+    moved = (xi / s * np.sqrt(region.weights * jac_size)[:, None]).reshape(len(xi), -1)
     slopes = (dxi * (s[None, :] / s[:, None])).reshape(len(xi), len(x), -1)
     bent = (slopes * np.sqrt(region.weights * f_size)[None, :, None]).reshape(len(xi), -1)
     rescaled = np.outer(b, b) * float(region.weights @ f_size)

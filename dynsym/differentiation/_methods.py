@@ -251,9 +251,11 @@ def _time_scale(run: Trajectory, noise: Array) -> float | None:
     for width in (1, 2, 4, 8, 16, 32):
         if len(run) <= 2 * width:
             break
-        dt = (run.t[width:] - run.t[:-width])[:, None]
-        square = np.mean(((run.x[width:] - run.x[:-width]) / dt) ** 2, axis=0)
-        false = 2 * noise**2 * np.mean(1 / dt**2)
+        dt = run.t[width:] - run.t[:-width]
+        wide = dt >= np.median(dt) * (1 - 1e-9)  # close pairs of scattered samples show nothing but noise
+        slopes = (run.x[width:] - run.x[:-width])[wide] / dt[wide, None]
+        square = np.mean(slopes**2, axis=0)
+        false = 2 * noise**2 * np.mean(1 / dt[wide] ** 2)
         ready = np.isinf(scale) & (square > 2 * false) & (square > 0) & (sd > 3 * noise)
         scale[ready] = sd[ready] / np.sqrt((square - false)[ready])
     moving = np.isfinite(scale) & (scale > 0)
@@ -277,7 +279,7 @@ def choose_rows(runs: Sequence[Trajectory], noise: Array) -> RowMethod:
     for half, degree in _STRONG:
         method = LocalPolynomial(half, degree)
         usable = [run for run in runs if len(run) >= method.shortest]
-        if sum(len(run) - 2 * half for run in usable) < 0.5 * sum(len(run) for run in runs):
+        if sum(len(run) - 2 * half for run in usable) < 0.25 * sum(len(run) for run in runs):
             continue
         quiet = _noise_share(usable, method, noise) < _QUIET and truncation_share(usable, method) < _FINE
         if quiet or longest < _SHORT:
@@ -307,7 +309,7 @@ def truncation_share(runs: Sequence[Trajectory], method: LocalPolynomial) -> flo
 
 def _half_width(runs: Sequence[Trajectory], noise: Array) -> float:
     """Half the time scale of the motion, at least three steps, with a good number of rows in each run."""
-    step = float(np.median(np.concatenate([np.diff(run.t) for run in runs])))
+    step = sum(run.duration for run in runs) / max(sum(len(run) - 1 for run in runs), 1)
     length = float(np.median([run.duration for run in runs]))
     return max(min(0.5 * time_scale(runs, noise), length / _FEWEST), _NARROWEST * step)
 

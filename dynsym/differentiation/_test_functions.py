@@ -5,13 +5,16 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from .._checks import Array
-from ._stencils import is_even, quadrature_weights
+from ._stencils import is_even
 
 _POWER = 6  # (1 - s^2)^6 and its first five derivatives vanish at both ends
 _OVERLAP = 5  # test functions per half-width
 _EXACT_DEGREE = 8
+_LOWEST_DEGREE = 3  # a test function that is not exact for cubics is left out
+_AMPLIFICATION = 1.5  # largest growth of the weights, and so of the noise, that exactness may cost
 
 
 def test_function_weights(t: Array, half_width: float) -> tuple[Array, Array]:
@@ -42,30 +45,54 @@ def _even_weights(m: int, step: float, half_width: float) -> tuple[Array, Array]
 
 
 def _weights(t: Array, half_width: float) -> tuple[Array, Array]:
+    """Weights of the test functions that the samples support; wider ones where most are not supported."""
     length = float(t[-1])
     half = min(half_width, length / 2)
+    while True:
+        left, right, degree = _attempt(t, half)
+        good = degree >= _LOWEST_DEGREE
+        if good.mean() >= 0.5 or half >= length / 2:
+            break
+        half = min(1.5 * half, length / 2)
+    if not good.any():
+        good = degree == degree.max()
+    return left[good], right[good]
+
+
+def _attempt(t: Array, half: float) -> tuple[Array, Array, npt.NDArray[np.intp]]:
+    """All test functions of one width, (k, m) each, and the degree up to which each is exact, (k,)."""
+    length = float(t[-1])
     count = max(2, min(int(_OVERLAP * (length - 2 * half) / half) + 1, len(t) // 2))
     centres = np.linspace(half, length - half, count) if length > 2.02 * half else np.array([length / 2])
     s = (t[None, :] - centres[:, None]) / half
     inside = np.maximum(1 - s**2, 0.0)
     phi = inside**_POWER
-    weight = quadrature_weights(t)
+    # Trapezoids: positive weights, whatever the spacing; exactness comes from the adjustment below.
+    step = np.diff(t)
+    weight = np.zeros(len(t))
+    weight[:-1] += step / 2
+    weight[1:] += step / 2
     right = phi * weight
     left = 2 * _POWER * s * inside ** (_POWER - 1) / half * weight
-    for i in range(len(centres)):
-        _make_exact(left[i], right[i], s[i], phi[i], half)
-    return left, right
+    degree = np.array([_make_exact(left[i], right[i], s[i], phi[i], half) for i in range(len(centres))])
+    return left, right, degree
 
 
-def _make_exact(left: Array, right: Array, s: Array, phi: Array, half: float) -> None:
-    """Least change of `left`, weighted by phi, to sum left s^d = sum right d s^(d-1) / half for all low d."""
+def _make_exact(left: Array, right: Array, s: Array, phi: Array, half: float) -> int:
+    """Least change of `left`, weighted by phi, such that sum left s^d = sum right d s^(d-1) / half for all low d.
+
+    The degree is the highest up to 8 whose weights do not amplify noise: on scattered samples a high one would. It is
+    returned, 0 if there are too few samples.
+    """
     used = phi > 1e-12
-    degree = min(_EXACT_DEGREE, int(used.sum()) - 1)
-    if degree < 1:
-        return
-    powers = s[used] ** np.arange(degree + 1)[:, None]
-    wanted = np.zeros(degree + 1)
-    wanted[1:] = np.arange(1, degree + 1) * (powers[:-1] @ right[used]) / half
-    root = np.sqrt(phi[used])
-    change, *_ = np.linalg.lstsq(powers * root, wanted - powers @ left[used], rcond=1e-10)
-    left[used] += root * change
+    root, start = np.sqrt(phi[used]), left[used].copy()
+    for degree in range(min(_EXACT_DEGREE, int(used.sum()) - 1), 0, -1):
+        powers = s[used] ** np.arange(degree + 1)[:, None]
+        wanted = np.zeros(degree + 1)
+        wanted[1:] = np.arange(1, degree + 1) * (powers[:-1] @ right[used]) / half
+        change, *_ = np.linalg.lstsq(powers * root, wanted - powers @ start, rcond=1e-10)
+        trial = start + root * change
+        if np.linalg.norm(trial) <= _AMPLIFICATION * np.linalg.norm(start):
+            left[used] = trial
+            return degree
+    return 0
