@@ -29,14 +29,16 @@ from .enforce import equivariant_to
 from .findings import Symmetries, symmetries
 from .generators import Generators
 from .inner_product import generic_region
-from .optim import STLSQ, LinearConstraint, Penalty
+from .optim import ADMM, STLSQ, LinearConstraint, Penalty, Quadratic, solve
+from .promote import SymmetryBreaking
 from .regression import Model, Stepwise, constrained_least_squares, fit, free_directions
 from .spectral import row_space
 from .vector_field import VectorField
 
 _LARGEST_ANGLE = 0.6  # radians by which snapping may move a subspace before it counts as another one
-_BROKEN = 0.3  # defects above this are not candidates for an unbroken direction
+_BROKEN = 0.6  # defects above this are not candidates for an unbroken direction
 _POLISH_STEPS = 12
+_PROMOTION = 0.01  # weight of the nuclear norm, relative to the size of the data, where data are scarce
 _GAPS = 3
 _ROLLOUT_RUNS, _ROLLOUT_SAMPLES = 5, 200
 
@@ -144,11 +146,11 @@ def refit(
         folds = plain.compressed.folds(8)
         base = None if penalty is None else _zero_rows(plain)
         free = _score(folds, _basis(base, plain))
-        choices = [
-            c
-            for g in _algebras(plain, family, found)
-            if (c := _try(plain, g, family, base, folds)) is not None
-        ]
+        tried = [found.generators] if len(found.generators) else []
+        tried += _algebras(plain.field, plain, family)
+        if _scarce(plain):
+            tried += _algebras(_promoted(plain, family), plain, family)
+        choices = [c for g in tried if (c := _try(plain, g, family, base, folds)) is not None]
         best = _best(choices, len(found.generators) > 0)
         if best is None or best.score > free * 1.05 + 1e-18:
             return _keep_plain(plain, family, float(np.sqrt(free)), choices)
@@ -186,23 +188,33 @@ def _keep_plain(plain: Model, family: Generators, error: float, tried: Sequence[
     return Refit(plain, plain, none, error, error, score, score, text)
 
 
-def _algebras(plain: Model, family: Generators, found: Symmetries) -> list[Generators]:
-    """Algebras worth trying: the certified one, and those that gaps in the spectrum suggest, snapped to closure."""
-    out = [found.generators] if len(found.generators) else []
-    field = plain.field
-    region = fair(field, plain.region)
-    spectrum = read_symmetries(family, field, region).spectrum
+def _scarce(plain: Model) -> bool:
+    """Whether the data barely determine the coefficients, so that a plain fit is a poor place to read symmetries."""
+    return plain.compressed.n_rows < 2 * plain.field.dictionary.n_terms
+
+
+def _promoted(plain: Model, family: Generators) -> VectorField:
+    """The fit with the nuclear norm of the Lie derivatives as penalty: shrunk, but with the symmetry to be seen."""
+    total = plain.information.total
+    weight = _PROMOTION * float(np.linalg.norm(total.target))
+    penalty = SymmetryBreaking(family, plain.field.dictionary, weight, plain.region)
+    return VectorField(
+        plain.field.dictionary,
+        solve(Quadratic(total.theta, total.target), penalty, (), ADMM(tol=1e-5)).coefficients,
+    )
+
+
+def _algebras(field: VectorField, plain: Model, family: Generators) -> list[Generators]:
+    """Algebras that gaps in the spectrum of a field suggest, snapped to closure."""
+    spectrum = read_symmetries(family, field, fair(field, plain.region)).spectrum
     values = spectrum.values
     most = int(np.count_nonzero(values < _BROKEN))
     sizes = sorted(range(1, min(most, len(values) - 1) + 1), key=lambda r: -spectrum.gap(r))[:_GAPS]
     table = _bracket_table(family)
     if table is None:
-        return out
-    for r in sizes:
-        snapped = _snap(family, spectrum.vectors[:, :r], table)
-        if snapped is not None:
-            out.append(snapped)
-    return out
+        return []
+    snapped = (_snap(family, spectrum.vectors[:, :r], table) for r in sizes)
+    return [g for g in snapped if g is not None]
 
 
 def _bracket_table(family: Generators) -> Array | None:
