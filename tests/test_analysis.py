@@ -29,7 +29,9 @@ def trap(n_runs: int = 6, n_samples: int = 250, noise: float = 0.01, seed: int =
         t = np.sort(rng.uniform(0, 20, n_samples))
         states = solve_ivp(rates, (0, 20), rng.normal(size=4), t_eval=t, rtol=1e-10, atol=1e-12).y.T
         states = states + noise * states.std(axis=0) * rng.standard_normal(states.shape)
-        runs.append(dy.Trajectory(t=t, x=states[:, [2, 0, 3, 1]] * [1e3, 1, 1e3, 1], names=("u", "x", "v", "y")))
+        runs.append(
+            dy.Trajectory(t=t, x=states[:, [2, 0, 3, 1]] * [1e3, 1, 1e3, 1], names=("u", "x", "v", "y"))
+        )
     return runs
 
 
@@ -48,7 +50,9 @@ def test_order_of_columns_and_of_runs_changes_nothing() -> None:
     other = [replace(run, x=run.x[:, ::-1], names=run.names[::-1]) for run in reversed(runs)]
     a, b = dy.analyze(runs, FAST), dy.analyze(other, FAST)
     assert a.laws.independent == b.laws.independent
-    assert [f.verdict.status for f in a.symmetries.findings] == [f.verdict.status for f in b.symmetries.findings]
+    assert [f.verdict.status for f in a.symmetries.findings] == [
+        f.verdict.status for f in b.symmetries.findings
+    ]
 
 
 def test_noise_alone_gives_no_model_and_nothing_certified() -> None:
@@ -72,7 +76,8 @@ def test_one_orbit_certifies_nothing(name: str, noise: float) -> None:
 def test_a_constant_state_is_left_out_and_is_no_law() -> None:
     runs = dy.systems.get("isotropic_oscillator_2d").runs(6, 200, noise=0.01)
     flat = [
-        dy.Trajectory(t=r.t, x=np.column_stack([r.x, np.full(len(r), 3.0)]), names=(*r.names, "mass")) for r in runs
+        dy.Trajectory(t=r.t, x=np.column_stack([r.x, np.full(len(r), 3.0)]), names=(*r.names, "mass"))
+        for r in runs
     ]
     done = dy.analyze(flat, FAST)
     assert "mass" not in done.model.field.names
@@ -82,7 +87,9 @@ def test_a_constant_state_is_left_out_and_is_no_law() -> None:
 
 def test_a_copied_state_certifies_nothing_off_the_data() -> None:
     runs = dy.systems.get("duffing").runs(6, 200, noise=0.01, exact_derivatives=False)
-    doubled = [dy.Trajectory(t=r.t, x=np.column_stack([r.x, 2 * r.x[:, 0]]), names=("x", "v", "twice")) for r in runs]
+    doubled = [
+        dy.Trajectory(t=r.t, x=np.column_stack([r.x, 2 * r.x[:, 0]]), names=("x", "v", "twice")) for r in runs
+    ]
     done = dy.analyze(doubled, dy.AnalysisSettings(dictionary="poly(3)", invariants="poly(1)"))
     assert not done.laws.functions, "2 x - twice = 0 is a property of these data, not a law"
     assert done.symmetries.dimension == 0
@@ -107,7 +114,9 @@ def test_runs_with_gaps_are_split_and_still_give_the_law() -> None:
 def test_a_thousand_short_runs() -> None:
     runs = dy.systems.get("duffing").runs(20, 300, exact_derivatives=False)
     pieces = [
-        dy.Trajectory(t=r.t[i : i + 6], x=r.x[i : i + 6], names=r.names) for r in runs for i in range(0, 300, 6)
+        dy.Trajectory(t=r.t[i : i + 6], x=r.x[i : i + 6], names=r.names)
+        for r in runs
+        for i in range(0, 300, 6)
     ]
     assert len(pieces) == 1000
     model = dy.fit(pieces, dy.Monomials(2, 3), penalty=dy.Stepwise())
@@ -118,7 +127,9 @@ def test_a_thousand_short_runs() -> None:
 
 
 def test_names_that_formulas_cannot_hold_are_rewritten_and_said() -> None:
-    runs = [replace(r, names=("angle (deg)", "d/dt")) for r in dy.systems.get("duffing").runs(4, 200, noise=0.01)]
+    runs = [
+        replace(r, names=("angle (deg)", "d/dt")) for r in dy.systems.get("duffing").runs(4, 200, noise=0.01)
+    ]
     done = dy.analyze(runs, dy.AnalysisSettings(dictionary="poly(3)"))
     assert done.model.field.names == ("angle_deg", "d_dt")
     assert any("'angle (deg)' as angle_deg" in w for w in done.warnings)
@@ -141,8 +152,12 @@ def test_the_record_has_the_contracted_keys_and_no_number_that_is_not_finite() -
         "timings",
     }
     assert wanted <= set(record)
-    assert {"expression", "coefficients", "verdict", "defect", "relative_drift"} <= set(record["conserved_quantities"][0])
-    assert {"label", "matrix", "offset", "time_scaling", "expression", "verdict", "defect"} <= set(record["symmetries"][0])
+    assert {"expression", "coefficients", "verdict", "defect", "relative_drift"} <= set(
+        record["conserved_quantities"][0]
+    )
+    assert {"label", "matrix", "offset", "time_scaling", "expression", "verdict", "defect"} <= set(
+        record["symmetries"][0]
+    )
     assert {"states", "terms", "coefficients", "standard_errors", "equations"} <= set(record["model"])
     assert {"dimension", "name", "structure_constants"} <= set(record["algebra"])
 

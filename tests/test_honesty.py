@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from reference import DELTA, KNOWN_DISHONEST, exact_defect, exact_law_defect, outcome
+from reference import DELTA, exact_defect, exact_law_defect, outcome
 
 import dynsym as dy
 from dynsym.systems import System
@@ -390,14 +390,19 @@ def searched(seed: int) -> list[Found]:
     return [findings(runs, field, field.dictionary, cubic, penalty) for penalty in (dy.Stepwise(), None)]
 
 
+# Seeds of fields that conserve a cubic function of two states to well within delta in their region: the claim is true.
+NEARLY_CONSERVED = {28}
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_fields_without_structure_have_none(seed: int) -> None:
     for found in searched(seed):
         assert found.symmetries.dimension == 0
         assert not found.invented
-        if found.laws.functions and KNOWN_DISHONEST:
-            pytest.xfail(KNOWN_DISHONEST["fields without structure", 0.05])
-        assert not found.certified
+        for law, exact in zip(found.laws.findings, found.exact_laws):
+            if law.verdict.status == "certified":
+                assert exact <= law.verdict.upper, "the bound has to hold"
+                assert seed in NEARLY_CONSERVED
 
 
 @pytest.mark.slow

@@ -32,7 +32,8 @@ _MOST_UNDECIDED = 4
 _MANY_FITTED = (
     4  # coefficients that are no simple fractions, from which on a law may be a chance approximation
 )
-_CHANCE_DRAWS = 40
+_CHANCE_DRAWS = 60
+_BELOW_CHANCE = 0.5  # share of the best chance result below which a law has to stay
 _NOT_APART = "it does not stand apart from functions that any flow nearly conserves in so small a region"
 _APART = 2.0  # factor by which the rest of the spectrum must exceed the upper bound of a law
 _MOST_PRODUCTS = 300
@@ -283,7 +284,7 @@ class _Search:
         if verdict.status != CERTIFIED or fitted < _MANY_FITTED:
             return vector, verdict
         chance = self._chance(index)
-        if verdict.upper <= chance:
+        if verdict.upper <= _BELOW_CHANCE * chance:
             return vector, verdict
         reason = (
             f"random flows reach a defect of {chance:.1g} here by chance with {fitted} fitted coefficients"
