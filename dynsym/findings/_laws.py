@@ -35,6 +35,7 @@ _MANY_FITTED = (
 _CHANCE_DRAWS = 60
 _BELOW_CHANCE = 0.5  # share of the best chance result below which a law has to stay
 _NOT_APART = "it does not stand apart from functions that any flow nearly conserves in so small a region"
+_FAR_APART = 50.0  # or by which it exceeds the point estimate, where that is far more exact than the bound
 _APART = 2.0  # factor by which the rest of the spectrum must exceed the upper bound of a law
 _MOST_PRODUCTS = 300
 
@@ -377,9 +378,10 @@ def _isolated(
     """
     kept, demoted = sorted(certified, key=lambda pair: pair[1].upper), list(undecided)
     while kept:
-        rest = others + [verdict.defect for _, verdict in demoted]
+        rest = others + [v.defect for _, v in demoted]
         worst = kept[-1]
-        if not rest or worst[1].upper * _APART <= min(rest):
+        verdict = worst[1]
+        if not rest or min(verdict.upper * _APART, verdict.defect * _FAR_APART) <= min(rest):
             break
         kept.pop()
         demoted.append((worst[0], as_undecided(worst[1], _NOT_APART)))
