@@ -13,7 +13,7 @@ import sympy
 
 import dynsym as dy
 from dynsym.discover import fair, read_conservation, read_symmetries
-from dynsym.findings._laws import grades_of
+from dynsym.findings._search import grades_of
 from dynsym.inner_product import Region
 from dynsym.spectral import principal_angles
 from dynsym.systems import SymmetryAlgebra, System
