@@ -122,6 +122,8 @@ class Evidence:
         Relative size of the structured part of the residual: what the model class cannot express.
     uncovered
         Why the data cannot carry a claim about the region at all, in words; empty if they can.
+    free
+        (n p, k) changes of the coefficients that the constraints of the fit allowed, or None without constraints.
     """
 
     coefficients: Array
@@ -129,6 +131,7 @@ class Evidence:
     openings: Openings
     misfit: float
     uncovered: str = ""
+    free: Array | None = None
 
 
 def judge(
@@ -149,6 +152,7 @@ def judge(
     """
     target = np.zeros(len(operator)) if offset is None else offset
     plain = float(np.sum((operator @ evidence.coefficients - target) ** 2))
+    imposed = _imposed(operator, evidence.free)
     if len(operator) > operator.shape[1]:
         operator = np.asarray(np.linalg.qr(operator, mode="r"))
     moments = _noise_moments(operator, evidence)
@@ -162,9 +166,18 @@ def judge(
     lower = float(np.sqrt(lower2 / size))
     broken = _contradicts_zero(plain, moments, level) and defect > _ROUNDING
     status, reason = _status(level, upper, lower, broken, open_part, evidence.misfit)
-    if status == CERTIFIED and evidence.uncovered:
+    if status == CERTIFIED and imposed:
+        status, reason = UNDECIDED, "the constraints of the fit impose it: the data were not asked"
+    elif status == CERTIFIED and evidence.uncovered:
         status, reason = UNDECIDED, evidence.uncovered
     return Verdict(status, defect, lower, min(upper, float(np.sqrt(2))), reason)
+
+
+def _imposed(operator: Array, free: Array | None) -> bool:
+    """Whether every field that the constraints allow has K c = 0."""
+    if free is None:
+        return False
+    return bool(np.linalg.norm(operator @ free) <= 1e-7 * np.linalg.norm(operator))
 
 
 @dataclass(frozen=True)

@@ -409,3 +409,16 @@ def test_fields_without_structure_have_none(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(20, 120))
 def test_many_fields_without_structure_have_none(seed: int) -> None:
     test_fields_without_structure_have_none(seed)
+
+
+def test_what_a_fit_was_forced_to_obey_is_no_finding() -> None:
+    """Lorenz has no rotation; a fit that is forced to have one must not report it as found."""
+    runs = dy.systems.get("lorenz").runs(6, 300, noise=0.01, exact_derivatives=False)
+    terms = dy.Monomials(3, 2, names=("x", "y", "z"))
+    turns = dy.generators.rotations(3, names=terms.names)
+    forced = dy.fit(runs, terms, constraints=[dy.equivariant_to(turns, terms)])
+    found = dy.symmetries(forced, turns)
+    assert found.dimension == 0
+    energy = dy.ScalarFunction(terms, [0, 0, 0, 0, 1, 0, 0, 1, 0, 1])
+    kept = dy.fit(runs, terms, constraints=[dy.conserving(energy, terms)])
+    assert not dy.conserved_quantities(kept, terms).functions

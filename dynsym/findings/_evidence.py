@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from .._checks import Array
 from ..certify import Evidence, Openings
 from ..dictionary import Monomials
-from ..regression import Information, Model
+from ..regression import Information, Model, free_directions
 from ..trajectory import Trajectory
 from ..vector_field import VectorField
 
@@ -35,6 +35,7 @@ def evidence_of(model: Model | VectorField) -> Evidence:
         openings,
         float(np.max(structure)),
         uncovered(model),
+        None if model.constraint is None else free_directions(model.constraint),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from ._canonical import Judge, as_undecided, shortened, simplify
 from ._evidence import evidence_of
 
 _MOST_UNDECIDED = 6
+_EXACT = 1e-5  # tolerance of ranks up to which the invariants of an algebra are believed
 
 
 @dataclass(frozen=True)
@@ -320,6 +321,9 @@ def _algebra(
         algebra = identify(c, tol=tol, closure_defect=closure)
     except DataError as trouble:
         return None, (f"the certified generators were not recognised as a Lie algebra: {trouble}",)
+    if "unnamed" in algebra.name and tol > _EXACT:
+        # Ranks of measured brackets are too uncertain to tell algebras without a name apart.
+        algebra = replace(algebra, name=f"unnamed(dim {r})", aliases=())
     if closure * float(np.abs(brackets).max()) > tol:
         return algebra, (f"the certified generators close only up to {closure:.1e}",)
     return algebra, ()
