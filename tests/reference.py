@@ -26,7 +26,10 @@ _EXPRESSIBLE = 1e-7  # relative residual of a product that the dictionary still 
 # (system, noise): what is not found, and why. Misses are honest: undecided or refuted, not false.
 KNOWN_FAILURES: dict[tuple[str, float], str] = {
     ("rotated_cubic_oscillator", 0.01): "504 coefficients; eight runs leave most of them open: all undecided",
-    ("three_body_planar", 0.01): "close encounters leave the forces too uncertain for some seeds: all undecided",
+    (
+        "three_body_planar",
+        0.01,
+    ): "close encounters leave the forces too uncertain for some seeds: all undecided",
     ("radial_sphere", 0.01): "eight rays; for some seeds the rotations stay undecided",
 }
 

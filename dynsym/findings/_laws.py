@@ -76,6 +76,11 @@ class ConservedQuantities:
     warnings: tuple[str, ...] = ()
 
     @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdict of each finding, in their order."""
+        return tuple(f.verdict for f in self.findings)
+
+    @property
     def functions(self) -> tuple[ScalarFunction, ...]:
         """The certified laws."""
         return tuple(f.function for f in self.findings if f.verdict.status == CERTIFIED)

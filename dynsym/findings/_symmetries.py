@@ -73,6 +73,11 @@ class Symmetries:
     warnings: tuple[str, ...] = ()
 
     @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdict of each finding, in their order."""
+        return tuple(f.verdict for f in self.findings)
+
+    @property
     def dimension(self) -> int:
         """Number of certified generators."""
         return len(self.generators)
