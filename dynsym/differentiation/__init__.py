@@ -1,7 +1,7 @@
 """From trajectories to rows [theta(x) | y]: exact derivatives, local polynomials, or the weak form."""
 
 from ._methods import Derivatives, LocalPolynomial, RowMethod, WeakForm, choose_rows
-from ._stencils import derivative_stencils, quadrature_weights
+from ._stencils import derivative_stencils
 
 __all__ = [
     "Derivatives",
@@ -10,5 +10,4 @@ __all__ = [
     "WeakForm",
     "choose_rows",
     "derivative_stencils",
-    "quadrature_weights",
 ]

@@ -1,4 +1,4 @@
-"""Weights on uneven grids: derivatives of local polynomials, integrals of sampled functions."""
+"""Weights on uneven grids: derivatives of local polynomials."""
 
 from __future__ import annotations
 
@@ -64,26 +64,3 @@ def apply_stencils(weights: Array, g: Array) -> Array:
     window = weights.shape[1]
     views = np.lib.stride_tricks.sliding_window_view(g, window, axis=0)  # (m - 2h, n, window)
     return np.einsum("iw,inw->in", weights, views)
-
-
-def quadrature_weights(t: Array) -> Array:
-    """Weights of the integral over [t_0, t_end] of a sampled function.
-
-    The trapezoidal rule on even grids (of the highest order for integrands that vanish smoothly at both ends,
-    as those of the weak form do), else the integral of the local cubic through four neighbouring samples.
-    """
-    if is_even(t) or len(t) < 4:
-        step = np.diff(t)
-        out = np.zeros(len(t))
-        out[:-1] += step / 2
-        out[1:] += step / 2
-        return out
-    first = np.clip(np.arange(len(t) - 1) - 1, 0, len(t) - 4)
-    nodes = t[first[:, None] + np.arange(4)]
-    origin, width = t[:-1, None], np.diff(t)[:, None]
-    powers = ((nodes - origin) / width)[:, None, :] ** np.arange(4)[None, :, None]
-    moments = np.broadcast_to(1.0 / np.arange(1, 5), (len(width), 4))
-    local = np.linalg.solve(powers, moments[:, :, None])[:, :, 0] * width
-    out = np.zeros(len(t))
-    np.add.at(out, first[:, None] + np.arange(4), local)
-    return out
