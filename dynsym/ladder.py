@@ -169,8 +169,6 @@ def invariants_for(model: Model, dictionary: str) -> str:
     terms = " ".join(model.field.dictionary.terms)
     if "radial(" in dictionary:
         inside = dictionary.split("radial(")[1].split(";")[0].strip()
-        powers = dictionary.split("radial(")[1].split(";")[1].split(")")[0].strip()
-        del powers
         extra.append(f"poly(1; {inside}) * radial({inside}; -1)")
         extra.append(f"radial({inside}; -4..-1)")
     if "sin(" in terms or "cos(" in terms:

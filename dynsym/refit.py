@@ -22,11 +22,11 @@ from threadpoolctl import threadpool_limits
 
 from ._checks import Array, ConvergenceError, DataError
 from .algebra import nearest_subalgebra, structure_constants
-from .compress import Compressed, Factor, merge
+from .compress import Factor, merge
 from .dictionary import Dictionary
 from .discover import fair, read_symmetries
 from .enforce import equivariant_to
-from .findings import Symmetries, symmetries
+from .findings import Symmetries, candidates_over, symmetries
 from .generators import Generators
 from .inner_product import generic_region
 from .optim import ADMM, STLSQ, LinearConstraint, Penalty, Quadratic, solve
@@ -139,8 +139,7 @@ def refit(
     1
     """
     plain = fit(data, dictionary, penalty)
-    names = plain.field.names
-    family = candidates if candidates.names == names else candidates.renamed(names)
+    family = candidates_over(candidates, plain.field.names)
     found = symmetries(plain, family) if known is None else known
     with threadpool_limits(1):
         folds = plain.compressed.folds(8)
@@ -411,9 +410,3 @@ def rollout(model: Model) -> float | None:
         except ConvergenceError:
             errors.append(1.0)
     return float(np.sqrt(np.mean(errors)))
-
-
-def heldout_error(model: Model, data: Compressed | None = None) -> float:
-    """Held-out error of a model's kind of fit on its own folds (see `Refit`)."""
-    folds = (model.compressed if data is None else data).folds(8)
-    return float(np.sqrt(_score(folds, _basis(model.constraint, model))))

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import Array, require, states_matrix
+from ._checks import Array, states_matrix
 from .dictionary import Dictionary
-from .dictionary._base import default_names
+from .dictionary._base import default_names, with_names
 from .generators import Generators
 from .inner_product import generic_region
 from .sections import ScalarFunction
@@ -188,14 +188,8 @@ def _slope(dictionary: Dictionary, x: Array, k: int) -> Array:
 
 def _renamed(generators: Generators, names: tuple[str, ...]) -> Generators:
     """The generators over the states of the field; default names take those of the field."""
-    n = len(names)
-    if generators.names == names:
-        return generators
-    require(
-        generators.n_states == n and generators.names == default_names(n),
-        f"the generators act on ({', '.join(generators.names)}) but the field has the states ({', '.join(names)})",
-    )
-    return generators.renamed(names)
+    said = "the generators act on ({own}) but the field has the states ({names})"
+    return with_names(generators, names, said, "build them with names=field.names")
 
 
 def _points(points: npt.ArrayLike | None, dictionary: Dictionary) -> Array:

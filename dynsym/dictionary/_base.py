@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -266,6 +267,30 @@ def translation(old: Sequence[str], new: Sequence[str]) -> dict[str, str]:
     own = unique_names("state", new)
     require(len(own) == len(old), f"the dictionary has {len(old)} states but {len(own)} names were given")
     return dict(zip(old, own))
+
+
+class _Named(Protocol):
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def renamed(self, names: Sequence[str]) -> Any: ...
+
+
+NamedT = TypeVar("NamedT", bound=_Named)
+
+
+def with_names(thing: NamedT, names: tuple[str, ...], said: str, remedy: str) -> NamedT:
+    """A dictionary or family of generators over the given states; one with default names takes them.
+
+    `said` says what the two are over, with {own} and {names} for the lists of names; `remedy` ends the message.
+    """
+    if thing.names == names:
+        return thing
+    require(
+        len(thing.names) == len(names) and thing.names == default_names(len(names)),
+        f"{said.format(own=', '.join(thing.names), names=', '.join(names))}; {remedy}",
+    )
+    return cast(NamedT, thing.renamed(names))
 
 
 def checked_names(n_states: int, names: Sequence[str] | None) -> tuple[str, ...]:

@@ -2,13 +2,14 @@
 
 from ._evidence import evidence_of, misfit
 from ._laws import ConservedQuantities, Law, conserved_quantities, drift_along
-from ._symmetries import Symmetries, SymmetryFinding, symmetries
+from ._symmetries import Symmetries, SymmetryFinding, candidates_over, symmetries
 
 __all__ = [
     "ConservedQuantities",
     "Law",
     "Symmetries",
     "SymmetryFinding",
+    "candidates_over",
     "conserved_quantities",
     "drift_along",
     "evidence_of",

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .._checks import Array, require
+from .._checks import Array
 from ..certify import CERTIFIED, REFUTED, Level, Verdict
 from ..dictionary import Dictionary
-from ..dictionary._base import default_names
+from ..dictionary._base import with_names
 from ..inner_product import Region, defined_at, generic_region, restricted
 from ..regression import Model
 from ..sections import ScalarFunction
@@ -142,7 +142,8 @@ def conserved_quantities(
     ['x**2 + 0.25*v**2']
     """
     field = model.field if isinstance(model, Model) else model
-    own = _matching(dictionary, field)
+    said = "the dictionary is over ({own}) but the field has the states ({names})"
+    own = with_names(dictionary, field.names, said, "build it with names=model.field.names")
     where = (
         region
         if region is not None
@@ -160,16 +161,6 @@ def conserved_quantities(
         certified = [law for law in laws if law.verdict.status == CERTIFIED]
         independent = _independent(certified, where)
     return ConservedQuantities(tuple(laws), independent, search.reading.spectrum, where, level)
-
-
-def _matching(dictionary: Dictionary, field: VectorField) -> Dictionary:
-    if dictionary.names == field.names:
-        return dictionary
-    require(
-        dictionary.n_states == field.n_states and dictionary.names == default_names(field.n_states),
-        f"the dictionary is over ({', '.join(dictionary.names)}) but the field has the states ({', '.join(field.names)})",
-    )
-    return dictionary.renamed(field.names)
 
 
 def _law(

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .._checks import Array, DataError, require
+from .._checks import Array, DataError
 from ..algebra import LieAlgebra, identify, structure_constants
 from ..certify import CERTIFIED, REFUTED, UNDECIDED, Evidence, Level, Verdict, judge
-from ..dictionary._base import default_names
+from ..dictionary._base import with_names
 from ..discover import SymmetryReading, fair, read_symmetries, sparse_basis
 from ..generators import Generators
 from ..inner_product import Region, generic_region
@@ -142,7 +142,7 @@ def symmetries(
     ['y d/dx - x d/dy']
     """
     field = model.field if isinstance(model, Model) else model
-    own = _matching(candidates, field)
+    own = candidates_over(candidates, field.names)
     where = _region(model, region)
     level = Level(delta, alpha, len(own))
     with threadpool_limits(1):
@@ -163,15 +163,10 @@ def symmetries(
     return Symmetries(tuple(findings), generators, algebra, reading.spectrum, where, level, notes)
 
 
-def _matching(candidates: Generators, field: VectorField) -> Generators:
-    if candidates.names == field.names:
-        return candidates
-    require(
-        candidates.n_states == field.n_states and candidates.names == default_names(field.n_states),
-        f"the candidates act on ({', '.join(candidates.names)}) but the field has the states "
-        f"({', '.join(field.names)}); build them with names=model.field.names",
-    )
-    return candidates.renamed(field.names)
+def candidates_over(candidates: Generators, names: tuple[str, ...]) -> Generators:
+    """The candidates over the states of a field."""
+    said = "the candidates act on ({own}) but the field has the states ({names})"
+    return with_names(candidates, names, said, "build them with names=model.field.names")
 
 
 def _region(model: Model | VectorField, region: Region | None) -> Region:

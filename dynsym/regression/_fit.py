@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from .._checks import Array, frozen, require
 from ..compress import Block, Compressed, factor_of
 from ..dictionary import Dictionary
-from ..dictionary._base import default_names
+from ..dictionary._base import with_names
 from ..differentiation import RowMethod, WeakForm, choose_rows
 from ..inner_product import region_around
 from ..optim import STLSQ, LinearConstraint, Penalty, Quadratic, Solution, Solver, solve
@@ -143,15 +143,8 @@ def _pass(
 
 def matching(dictionary: Dictionary, names: tuple[str, ...]) -> Dictionary:
     """The dictionary over the states of the data."""
-    if dictionary.names == names:
-        return dictionary
-    require(
-        dictionary.n_states == len(names) and dictionary.names == default_names(len(names)),
-        f"the dictionary is over ({', '.join(dictionary.names)}) but the data have the states "
-        f"({', '.join(names)}); "
-        "give the dictionary the same names in the same order",
-    )
-    return dictionary.renamed(names)
+    said = "the dictionary is over ({own}) but the data have the states ({names})"
+    return with_names(dictionary, names, said, "give the dictionary the same names in the same order")
 
 
 def compress_runs(ready: Prepared, dictionary: Dictionary) -> tuple[Compressed, Array]:
