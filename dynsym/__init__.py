@@ -15,6 +15,7 @@ from . import (
 )
 from ._checks import ConvergenceError, DataError
 from .analysis import Analysis, AnalysisSettings, analyze
+from .compress import Compressed, compress
 from .dictionary import Dictionary, Fourier, Monomials, Radial, Terms, parse_dictionary
 from .differentiation import Derivatives, LocalPolynomial, WeakForm
 from .enforce import conserving, equivariant_to
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Analysis",
     "AnalysisSettings",
+    "Compressed",
     "ConservedQuantities",
     "ConvergenceError",
     "DataError",
@@ -58,6 +60,7 @@ __all__ = [
     "algebra",
     "analyze",
     "certify",
+    "compress",
     "conserved_quantities",
     "conserving",
     "dictionary",

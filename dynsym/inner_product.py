@@ -270,6 +270,7 @@ def restricted(region: Region, dictionary: Dictionary) -> Region:
     )
 
 
+_SAMPLES = 100_000  # samples that stand for all in the spread of the states; more only cost time
 _TUBE = 0.1  # half-width of the tube around each run, in standard deviations of that run
 
 
@@ -302,25 +303,34 @@ def region_around(runs: Sequence[Trajectory], n_points: int = 600, seed: int = 0
     ((100, 2), 'a tube of 0.1 standard deviations around 1 run(s)')
     """
     rng = np.random.default_rng(seed)
-    complete = [run.x[np.isfinite(run.x).all(axis=1)] for run in runs]
+    every_kth = max(1, sum(len(run) for run in runs) // _SAMPLES)
+    complete = [_complete_rows(run.x[::every_kth]) for run in runs]
     complete = [x for x in complete if len(x)]
     require(bool(complete), "the runs hold no complete sample; there is no region to speak about")
     every = np.concatenate(complete)
     scale = every.std(axis=0)
     scale = np.where(scale > 0, scale, np.maximum(np.abs(every).max(axis=0), 1.0))
     share = max(1, n_points // len(complete))
+    one_sign = (every > 0).all(axis=0) | (every < 0).all(axis=0)
     points = []
     for x in complete[:n_points]:
         pick = x[rng.choice(len(x), size=share, replace=len(x) < share)]
-        points.append(_same_sign(pick, pick + _TUBE * x.std(axis=0) * rng.standard_normal(pick.shape), every))
+        moved = pick + _TUBE * x.std(axis=0) * rng.standard_normal(pick.shape)
+        points.append(_same_sign(pick, moved, one_sign))
     cloud = np.concatenate(points)
     text = f"a tube of {_TUBE:g} standard deviations around {len(complete)} run(s)"
     return Region(frozen(cloud), frozen(np.full(len(cloud), 1.0 / len(cloud))), frozen(scale), text)
 
 
-def _same_sign(start: Array, moved: Array, every: Array) -> Array:
+def _complete_rows(x: Array) -> Array:
+    """The samples (m, n) in which no state is missing."""
+    if np.isfinite(x.sum()):
+        return x
+    return x[np.isfinite(x).all(axis=1)]
+
+
+def _same_sign(start: Array, moved: Array, one_sign: npt.NDArray[np.bool_]) -> Array:
     """A state that is positive (or negative) in all data, such as a concentration, stays so."""
-    one_sign = (every > 0).all(axis=0) | (every < 0).all(axis=0)
     crossed = one_sign & (np.abs(moved - start) > 0.5 * np.abs(start))
     return np.where(crossed, start + np.clip(moved - start, -0.5 * np.abs(start), 0.5 * np.abs(start)), moved)
 

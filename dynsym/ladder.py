@@ -11,10 +11,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ._checks import Array, DataError
-from .compress import Factor, merge
+from .compress import Factor, Prepared, compress_prepared, merge, prepare
 from .dictionary import Dictionary, parse_dictionary
 from .findings import misfit
-from .regression import Model, Prepared, Stepwise, compress_runs, fit, prepare
+from .regression import Model, Stepwise, fit
 from .trajectory import Trajectory
 
 _MOST_TERMS = 250
@@ -129,7 +129,7 @@ def _score(text: str, ready: Prepared, names: tuple[str, ...]) -> Rung | None:
     """Held-out relative error per fold, or None where the dictionary cannot be evaluated or determined."""
     dictionary = parse_dictionary(text, names)
     try:
-        data, _ = compress_runs(ready, dictionary)
+        data = compress_prepared(ready, dictionary)
     except DataError:
         return None
     if data.n_rows < 2 * dictionary.n_terms:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynsym import DataError, compress
-from dynsym.compress import Block, Compressed, factor_of, merge
+from dynsym import DataError
+from dynsym.compress import Block, Compressed, _factor, factor_of, merge
 
 
 def rows_of(seed, m, p, n, scales=True):
@@ -56,7 +56,7 @@ def test_any_chunks_in_any_order_merged_in_any_way(seed, m, p, n, cuts):
 @pytest.mark.parametrize("chunk", [1, 7, 64, 10_000])
 def test_the_size_of_a_chunk_does_not_matter(monkeypatch, chunk):
     theta, target = rows_of(0, 1000, 6, 2)
-    monkeypatch.setattr(compress, "_CHUNK", chunk)
+    monkeypatch.setattr(_factor, "_CHUNK", chunk)
     factor = factor_of(theta, target)
     same(factor, theta, target)
     dense = np.linalg.qr(np.hstack([theta, target]), mode="r")

@@ -10,12 +10,21 @@ import dynsym
 
 NOUNS = {
     *("Analysis", "AnalysisSettings", "ConservedQuantities", "ConvergenceError", "DataError", "DataQuality"),
-    *("Derivatives", "Dictionary", "Fourier", "Generators", "Integrator", "LocalPolynomial", "Model"),
+    *(
+        "Compressed",
+        "Derivatives",
+        "Dictionary",
+        "Fourier",
+        "Generators",
+        "Integrator",
+        "LocalPolynomial",
+        "Model",
+    ),
     *("Monomials", "Radial", "Refit", "ScalarFunction", "Stepwise", "Symmetries", "Terms", "Trajectory"),
     *("VectorField", "WeakForm"),
 }
 VERBS = {
-    *("analyze", "conserved_quantities", "conserving", "equivariant_to", "fit", "open_runs"),
+    *("analyze", "compress", "conserved_quantities", "conserving", "equivariant_to", "fit", "open_runs"),
     *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking"),
 }
 MODULES = {

@@ -8,8 +8,8 @@ import pytest
 
 import dynsym as dy
 from dynsym import DataError, Monomials, Stepwise, Trajectory, VectorField, systems
+from dynsym.compress import compress_prepared, prepare
 from dynsym.optim import STLSQ, LinearConstraint
-from dynsym.regression import compress_runs, prepare
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +253,7 @@ def test_a_model_says_what_it_is(lorenz):
 def test_compressed_data_add_up():
     ready = prepare(clean_runs())
     d = Monomials(2, 1, names=("x", "v"))
-    whole, _ = compress_runs(ready, d)
+    whole = compress_prepared(ready, d)
     assert whole.n_rows == whole.total.n_rows == sum(b.factor.n_rows for b in whole.blocks)
     assert sorted({b.run for b in whole.blocks}) == [0, 1, 2, 3]
 

@@ -74,6 +74,10 @@ class Dictionary(ABC):
     def _jacobian(self, x: Array) -> Array:
         """D theta(x), (m, n) -> (m, p, n)."""
 
+    def _fill(self, columns: Array, out: Array) -> None:
+        """theta written into a buffer, states (n, m) -> out (p, m): the layout that streaming works in."""
+        out[...] = self._values(columns.T).T
+
     def evaluate(self, x: npt.ArrayLike) -> Array:
         """Values theta(x).
 
@@ -192,6 +196,19 @@ class Sum(Dictionary):
 
     def _values(self, x: Array) -> Array:
         return np.concatenate([part._values(x) for part in self.parts], axis=1)[:, self.kept]
+
+    def _fill(self, columns: Array, out: Array) -> None:
+        place, first = 0, 0
+        for part in self.parts:
+            kept = self.kept[(self.kept >= first) & (self.kept < first + part.n_terms)] - first
+            first += part.n_terms
+            if len(kept) == part.n_terms:
+                part._fill(columns, out[place : place + len(kept)])
+            else:
+                values = np.empty((part.n_terms, columns.shape[1]))
+                part._fill(columns, values)
+                out[place : place + len(kept)] = values[kept]
+            place += len(kept)
 
     def _jacobian(self, x: Array) -> Array:
         return np.concatenate([part._jacobian(x) for part in self.parts], axis=1)[:, self.kept]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._checks import Array
-from ._stencils import is_even
+from ..trajectory._times import even_step
 
 _POWER = 6  # (1 - s^2)^6 and its first five derivatives vanish at both ends
 _OVERLAP = 5  # test functions per half-width
@@ -32,13 +32,15 @@ def test_function_weights(t: Array, half_width: float) -> tuple[Array, Array]:
     half_width
         Half the support of phi, in units of t; cut to half of the record.
     """
-    if is_even(t):
-        return _even_weights(len(t), float((t[-1] - t[0]) / (len(t) - 1)), float(half_width))
+    step = even_step(t)
+    if step is not None:
+        return even_weights(len(t), step, float(half_width))
     return _weights(t - t[0], half_width)
 
 
 @lru_cache(maxsize=16)
-def _even_weights(m: int, step: float, half_width: float) -> tuple[Array, Array]:
+def even_weights(m: int, step: float, half_width: float) -> tuple[Array, Array]:
+    """The weights of `test_function_weights` on m samples with one step."""
     left, right = _weights(np.arange(m, dtype=float) * step, half_width)
     left.flags.writeable = right.flags.writeable = False
     return left, right
@@ -59,10 +61,16 @@ def _weights(t: Array, half_width: float) -> tuple[Array, Array]:
     return left[good], right[good]
 
 
+def expected_count(length: float, half: float, m: int) -> int:
+    """Number of test functions on m samples over a time `length`, before any is left out."""
+    half = min(half, length / 2)
+    return max(2, min(int(_OVERLAP * (length - 2 * half) / half) + 1, m // 2))
+
+
 def _attempt(t: Array, half: float) -> tuple[Array, Array, npt.NDArray[np.intp]]:
     """All test functions of one width, (k, m) each, and the degree up to which each is exact, (k,)."""
     length = float(t[-1])
-    count = max(2, min(int(_OVERLAP * (length - 2 * half) / half) + 1, len(t) // 2))
+    count = expected_count(length, half, len(t))
     centres = np.linspace(half, length - half, count) if length > 2.02 * half else np.array([length / 2])
     s = (t[None, :] - centres[:, None]) / half
     inside = np.maximum(1 - s**2, 0.0)

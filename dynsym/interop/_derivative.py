@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .._checks import Array, DataError, require
 from ..dictionary import Dictionary
-from ..differentiation import Derivatives, RowMethod
-from ..differentiation._methods import Rows
+from ..differentiation import RowMethod, Window
+from ..differentiation._rows import Evaluate, noise_gram
 from ..trajectory import Trajectory
 
 _EVEN = 1e-6  # spread of the steps over their median up to which times count as evenly spaced
@@ -67,13 +68,32 @@ class PySINDyDerivative(RowMethod):
     def row_noise(self, run: Trajectory, noise: Array) -> Array | None:
         return None  # most of these methods are not linear in the data
 
-    def rows(self, run: Trajectory, dictionary: Dictionary, noise: Array) -> Rows:
-        self._require_spacing(run)
-        smooth, slopes = self._differentiate(run.x, run.t)
+    @property
+    def longest(self) -> int:
+        return sys.maxsize  # smoothers and splines look at a whole stretch
+
+    def fill(self, window: Window, theta: Evaluate, noise: Array | None, out: Array) -> int:
+        smooth, slopes = self._known(window)
+        k, n = smooth.shape
+        out[-n:, :k] = slopes.T
+        theta(np.ascontiguousarray(smooth.T), out[:-n, :k])
+        return k
+
+    def leak(self, window: Window, dictionary: Dictionary, noise: Array) -> Array:
+        smooth, _ = self._known(window)
+        return noise_gram(dictionary, smooth, noise, np.ones(len(smooth)))
+
+    def _known(self, window: Window) -> tuple[Array, Array]:
+        """States and slopes where the method gives both."""
+        self._require_spacing(window.t)
+        smooth, slopes = self._differentiate(window.x, window.t)
         known = np.isfinite(slopes).all(axis=1) & np.isfinite(smooth).all(axis=1)
-        require(bool(known.any()), f"{self._name} gives no finite slope for {run!r}")
-        with_slopes = replace(run, t=run.t[known], x=smooth[known], dxdt=slopes[known])
-        return Derivatives().rows(with_slopes, dictionary, noise)
+        require(
+            bool(known.any()),
+            f"{self._name} gives no finite slope for {len(window)} samples from t = {window.t[0]:g} to "
+            f"{window.t[-1]:g}",
+        )
+        return smooth[known], slopes[known]
 
     @property
     def _name(self) -> str:
@@ -93,12 +113,12 @@ class PySINDyDerivative(RowMethod):
             )
         return smooth, slopes
 
-    def _require_spacing(self, run: Trajectory) -> None:
-        steps = np.diff(run.t)
+    def _require_spacing(self, t: Array) -> None:
+        steps = np.diff(t)
         if np.ptp(steps) <= _EVEN * np.median(steps):
             return
-        line = (run.t - run.t[0])[:, None]
-        slope = self._differentiate(line, run.t)[1]
+        line = (t - t[0])[:, None]
+        slope = self._differentiate(line, t)[1]
         worst = slope[np.nanargmax(np.abs(slope - 1)), 0] if np.isfinite(slope).any() else np.nan
         require(
             bool(abs(worst - 1) <= _BENT),

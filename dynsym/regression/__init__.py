@@ -1,6 +1,6 @@
 """One `fit`: least squares on compressed rows, with any penalty, linear constraints and selection."""
 
-from ._fit import Prepared, compress_runs, constrained_least_squares, fit, prepare
+from ._fit import constrained_least_squares, fit
 from ._information import Information, free_directions
 from ._model import Model
 from ._selection import Stepwise
@@ -8,11 +8,8 @@ from ._selection import Stepwise
 __all__ = [
     "Information",
     "Model",
-    "Prepared",
     "Stepwise",
-    "compress_runs",
     "constrained_least_squares",
     "fit",
     "free_directions",
-    "prepare",
 ]

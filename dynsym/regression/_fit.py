@@ -3,65 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .._checks import Array, frozen, require
-from ..compress import Block, Compressed, factor_of
+from .._checks import require
+from ..compress import Compressed, Prepared, compress_prepared, prepare
+from ..compress._verb import matching
 from ..dictionary import Dictionary
-from ..dictionary._base import with_names
-from ..differentiation import RowMethod, WeakForm, choose_rows
+from ..differentiation import RowMethod, WeakForm
 from ..inner_product import region_around
 from ..optim import STLSQ, LinearConstraint, Penalty, Quadratic, Solution, Solver, solve
-from ..trajectory import Trajectory, as_runs, noise_level
 from ..vector_field import VectorField
 from ._information import Information, free_directions
 from ._model import Model
 from ._selection import Stepwise
 
-_GAP = 10.0  # a step this many times the median one is a gap: nothing is interpolated across it
-_BLOCKS = 48  # stretches of time that count as independent when errors are estimated
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """Runs split at their gaps, with the noise level and the row method that fits them."""
-
-    runs: tuple[Trajectory, ...]
-    origin: tuple[int, ...]
-    noise: Array
-    method: RowMethod
-
-
-def prepare(data: Any, rows: RowMethod | None = None) -> Prepared:
-    """Split runs at gaps, estimate the noise, choose the row method."""
-    runs = as_runs(data)
-    pieces = [(k, piece) for k, run in enumerate(runs) for piece in run.segments(max_step=_GAP)]
-    require(bool(pieces), "every sample has a missing value; there is nothing to fit")
-    segments, origin = tuple(piece for _, piece in pieces), tuple(k for k, _ in pieces)
-    noise = _noise(segments)
-    method = choose_rows(segments, noise) if rows is None else rows
-    return Prepared(segments, origin, noise, method)
-
-
-def _noise(runs: Sequence[Trajectory]) -> Array:
-    given = [run.sd for run in runs if run.sd is not None]
-    if len(given) == len(runs):
-        return frozen(
-            np.sqrt(np.mean([np.broadcast_to(sd, (runs[0].n_states,)) ** 2 for sd in given], axis=0))
-        )
-    if all(run.dxdt is not None for run in runs):
-        return frozen(np.zeros(runs[0].n_states))
-    # Too few samples to tell noise from motion give NaN: then the residuals alone have to speak.
-    return frozen(np.nan_to_num(noise_level(runs)))
-
 
 def fit(
     data: Any,
-    dictionary: Dictionary,
+    dictionary: Dictionary | None = None,
     penalty: Penalty | STLSQ | Stepwise | None = None,
     constraints: LinearConstraint | Iterable[LinearConstraint] = (),
     rows: RowMethod | None = None,
@@ -73,8 +36,9 @@ def fit(
     ----------
     data
         One run or many: `Trajectory`, (t, x) pairs, xarray, DataFrame, or paths of files.
+        Or `Compressed` data, which are not looked at again.
     dictionary
-        The p functions theta_j; one with default names takes the names of the data.
+        The p functions theta_j; one with default names takes the names of the data. Compressed data bring their own.
     penalty
         `STLSQ`, `L1`, `Group`, `Nuclear`, `SymmetryBreaking`, sums of penalties, `Stepwise`, or None for
         least squares.
@@ -106,68 +70,59 @@ def fit(
     >>> dy.fit(run, dy.Monomials(2, 2), penalty=dy.optim.STLSQ(0.1)).equations(3)
     ["x' = v", "v' = -x"]
     """
-    ready = prepare(data, rows)
-    own = matching(dictionary, ready.runs[0].names)
     given = [constraints] if isinstance(constraints, LinearConstraint) else list(constraints)
     with threadpool_limits(1):
-        compressed, information, solution = _pass(ready, own, penalty, given, solver)
-        if isinstance(ready.method, WeakForm) and ready.method.field is None and ready.noise.any():
-            # A first fit says how noise enters through theta; the second weighs the rows accordingly.
-            first = VectorField(own, solution.coefficients)
-            ready = replace(ready, method=replace(ready.method, field=first))
-            compressed, information, solution = _pass(ready, own, penalty, given, solver)
+        if isinstance(data, Compressed):
+            compressed = _as_compressed(data, dictionary, rows)
+        else:
+            require(dictionary is not None, "fit needs a dictionary; for example dynsym.Monomials(n, degree)")
+            assert dictionary is not None
+            ready = prepare(data, rows)
+            own = matching(dictionary, ready.runs[0].names)
+            compressed = _weighted(ready, own, penalty, given, solver)
+        information = Information(compressed)
+        solution = _solve(information, compressed, penalty, given, solver)
+    assert compressed.source is not None and compressed.dictionary is not None
     return Model(
-        field=VectorField(own, solution.coefficients),
+        field=VectorField(compressed.dictionary, solution.coefficients),
         solution=solution,
         information=information,
         compressed=compressed,
-        runs=ready.runs,
-        method=ready.method,
-        noise=ready.noise,
-        region=region_around(ready.runs),
+        region=region_around(compressed.source.runs),
         constraint=joint(given) if given else None,
     )
 
 
-def _pass(
+def _as_compressed(data: Compressed, dictionary: Dictionary | None, rows: RowMethod | None) -> Compressed:
+    """Compressed data that say what they are of, and are not asked for something else."""
+    require(
+        data.source is not None and data.dictionary is not None,
+        "these blocks do not say what they were made of; make them with dynsym.compress",
+    )
+    assert data.dictionary is not None
+    require(
+        dictionary is None or matching(dictionary, data.dictionary.names) == data.dictionary,
+        f"the data were compressed over {data.dictionary!r}, which is not the dictionary given; compress them again",
+    )
+    require(rows is None, "the rows of compressed data are made already; give rows= to dynsym.compress")
+    return data
+
+
+def _weighted(
     ready: Prepared,
     dictionary: Dictionary,
     penalty: Penalty | STLSQ | Stepwise | None,
     constraints: list[LinearConstraint],
     solver: Solver | None,
-) -> tuple[Compressed, Information, Solution]:
-    compressed, leak = compress_runs(ready, dictionary)
-    information = Information.of(compressed, leak)
-    return compressed, information, _solve(information, compressed, penalty, constraints, solver)
-
-
-def matching(dictionary: Dictionary, names: tuple[str, ...]) -> Dictionary:
-    """The dictionary over the states of the data."""
-    said = "the dictionary is over ({own}) but the data have the states ({names})"
-    return with_names(dictionary, names, said, "give the dictionary the same names in the same order")
-
-
-def compress_runs(ready: Prepared, dictionary: Dictionary) -> tuple[Compressed, Array]:
-    """One pass over the runs: factors of stretches of rows, and the noise that leaks into theta, (p, p)."""
-    method = ready.method
-    usable = [(k, run) for k, run in zip(ready.origin, ready.runs) if len(run) >= method.shortest]
-    require(
-        bool(usable),
-        f"no gap-free stretch has the {method.shortest} samples that '{method.description}' needs, the "
-        "longest has "
-        f"{max(len(run) for run in ready.runs)}; give longer runs or derivatives dxdt",
-    )
-    per_run = max(1, -(-_BLOCKS // len(usable)))
-    leak = np.zeros((dictionary.n_terms, dictionary.n_terms))
-    blocks = []
-    with threadpool_limits(1):
-        for origin, run in usable:
-            rows = method.rows(run, dictionary, ready.noise)
-            leak += rows.leak
-            pieces = min(per_run, max(1, len(rows.theta) // 8))
-            for part in np.array_split(np.arange(len(rows.theta)), pieces):
-                blocks.append(Block(factor_of(rows.theta[part], rows.target[part]), origin))
-    return Compressed(tuple(blocks)), frozen(leak)
+) -> Compressed:
+    """The factors of the rows; of the weak form with noise those of a second pass."""
+    compressed = compress_prepared(ready, dictionary)
+    if not (isinstance(ready.method, WeakForm) and ready.method.field is None and ready.noise.any()):
+        return compressed
+    # A first fit says how noise enters through theta; the second pass weighs the rows accordingly.
+    first = _solve(Information(compressed), compressed, penalty, constraints, solver)
+    method = replace(ready.method, field=VectorField(dictionary, first.coefficients))
+    return compress_prepared(replace(ready, method=method), dictionary)
 
 
 def _solve(

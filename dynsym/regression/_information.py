@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -22,32 +23,36 @@ class Information:
 
     Attributes
     ----------
-    total
-        Factor of all rows.
-    blocks
-        Factors of stretches that count as independent.
-    runs
-        Factors of whole runs, or of groups of them where there are many.
-    leak
-        (p, p) expected Gram matrix of the measurement noise inside theta.
-    rounding
-        (n,) floor of the residual standard deviation: what rounding alone leaves.
+    data
+        The compressed rows.
     """
 
-    total: Factor
-    blocks: tuple[Factor, ...]
-    runs: tuple[Factor, ...]
-    leak: Array
-    rounding: Array
+    data: Compressed
 
-    @classmethod
-    def of(cls, data: Compressed, leak: Array) -> Information:
-        """Collect what inference needs from compressed rows."""
-        total = data.total
-        size = np.sqrt(np.sum(total.target**2, axis=0) / max(total.n_rows, 1))
-        many = len({block.run for block in data.blocks}) >= 4
-        runs = tuple(data.folds(16)) if many else ()
-        return cls(total, tuple(block.factor for block in data.blocks), runs, leak, 1e-15 * size)
+    @property
+    def total(self) -> Factor:
+        """Factor of all rows."""
+        return self.data.total
+
+    @property
+    def leak(self) -> Array:
+        """(p, p) expected Gram matrix of the measurement noise inside theta."""
+        return self.data.leak
+
+    @cached_property
+    def blocks(self) -> tuple[Factor, ...]:
+        """Factors of stretches that count as independent."""
+        return tuple(block.factor for block in self.data.blocks)
+
+    @cached_property
+    def runs(self) -> tuple[Factor, ...]:
+        """Factors of whole runs, or of groups of them where there are many; none of fewer than four."""
+        return tuple(self.data.folds(16)) if self.data.n_runs >= 4 else ()
+
+    @cached_property
+    def rounding(self) -> Array:
+        """(n,) floor of the residual standard deviation: what rounding alone leaves."""
+        return 1e-15 * np.sqrt(np.sum(self.total.target**2, axis=0) / max(self.total.n_rows, 1))
 
     @property
     def n_terms(self) -> int:

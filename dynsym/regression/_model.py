@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._checks import Array
-from ..compress import Compressed, Factor
+from ..compress import Compressed, Factor, Prepared
 from ..differentiation import RowMethod
 from ..inner_product import Region
 from ..optim import LinearConstraint, Solution
@@ -33,12 +33,6 @@ class Model:
         Triangular factors of the rows: estimates and errors for any support.
     compressed
         The blocks behind them.
-    runs
-        Gap-free stretches that were fitted.
-    method
-        How the rows were made.
-    noise
-        (n,) standard deviation of the measurement noise, as given or estimated.
     region
         The region that verdicts about this model speak of.
     constraint
@@ -57,11 +51,29 @@ class Model:
     solution: Solution
     information: Information
     compressed: Compressed
-    runs: tuple[Trajectory, ...]
-    method: RowMethod
-    noise: Array
     region: Region
     constraint: LinearConstraint | None = None
+
+    @property
+    def source(self) -> Prepared:
+        """The runs behind the rows, their noise, and how the rows were made."""
+        assert self.compressed.source is not None
+        return self.compressed.source
+
+    @property
+    def runs(self) -> tuple[Trajectory, ...]:
+        """Complete gap-free stretches in memory: all of them, or excerpts where the data stay in files."""
+        return self.source.runs
+
+    @property
+    def method(self) -> RowMethod:
+        """How the rows were made."""
+        return self.source.method
+
+    @property
+    def noise(self) -> Array:
+        """(n,) standard deviation of the measurement noise, as given or estimated."""
+        return self.source.noise
 
     @property
     def coefficients(self) -> Array:

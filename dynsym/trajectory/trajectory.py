@@ -159,6 +159,9 @@ class Trajectory:
         """
         require(min_samples >= 1, f"min_samples must be at least 1, got {min_samples}")
         require(max_step is None or max_step > 1, f"max_step must exceed 1 median step, got {max_step}")
+        # One pass without a temporary: a sum is NaN as soon as one summand is.
+        if max_step is None and np.isfinite(self.x.sum()):
+            return [self] if self.n_samples >= min_samples else []
         kept = np.flatnonzero(~np.isnan(self.x).any(axis=1))
         cut = np.diff(kept) > 1
         if max_step is not None and self.n_samples > 1:
@@ -167,6 +170,19 @@ class Trajectory:
             return [self] if self.n_samples >= min_samples else []
         parts = np.split(kept, np.flatnonzero(cut) + 1)
         return [self._part(int(p[0]), int(p[-1]) + 1) for p in parts if p.size >= min_samples]
+
+    @property
+    def has_slopes(self) -> bool:
+        """Whether derivatives came with the samples."""
+        return self.dxdt is not None
+
+    def read(self, start: int, stop: int) -> Trajectory:
+        """The samples start..stop-1 as a run; nothing is copied."""
+        return self if (start, stop) == (0, len(self)) else self._part(start, stop)
+
+    def times(self, start: int, stop: int) -> Array:
+        """The times of the samples start..stop-1."""
+        return self.t[start:stop]
 
     def _part(self, start: int, stop: int) -> Trajectory:
         dxdt = None if self.dxdt is None else self.dxdt[start:stop]

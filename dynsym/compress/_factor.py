@@ -1,8 +1,7 @@
 """Triangular factors: all that later stages need to know of the rows [theta(x) | y], whatever their number.
 
-A factor R has R^T R = [T | Y]^T [T | Y] for the stacked rows; it comes from orthogonal transformations alone
-(tall-skinny QR: each chunk is factored, the triangles are stacked and factored again), so no digit is lost to
-forming the Gram matrix. Merging is exact: the factor of all the data is the factor of the stacked factors.
+A factor R has R^T R = [T | Y]^T [T | Y] for the stacked rows. Merging is exact: the factor of all the data is the
+factor of the stacked factors, made by orthogonal transformations alone.
 
 References
 ----------
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._checks import Array, frozen, require
+from .._checks import Array, frozen, require
 
 _CHUNK = 4096  # rows factored at a time: the chunk stays in cache and memory does not grow with the data
 
@@ -49,6 +48,21 @@ class Factor:
         """The columns of the n targets, (k, n)."""
         return self.triangle[:, self.n_terms :]
 
+    @property
+    def residual_squares(self) -> Array:
+        """Sum of squares (n,) that the least-squares fit of each target leaves."""
+        q = triangle_of_rows(self.triangle)[self.n_terms :, self.n_terms :]
+        return np.sum(q**2, axis=0)
+
+    @property
+    def condition(self) -> float:
+        """Condition number of the term columns scaled to equal length; inf where they are dependent."""
+        size = np.linalg.norm(self.theta, axis=0)
+        if self.n_terms == 0 or len(self.theta) < self.n_terms or not (size > 0).all():
+            return float("inf")
+        values = np.linalg.svd(self.theta / size, compute_uv=False)
+        return float(values[0] / values[-1]) if values[-1] > 0 else float("inf")
+
     def __add__(self, other: Factor) -> Factor:
         """The factor of both sets of rows together."""
         return merge((self, other))
@@ -76,7 +90,7 @@ def factor_of(theta: Array, target: Array) -> Factor:
     triangle = np.zeros((0, p + target.shape[1]))
     for start in range(0, len(theta), _CHUNK):
         rows = np.hstack([theta[start : start + _CHUNK], target[start : start + _CHUNK]])
-        triangle = _triangle(np.vstack([triangle, rows]))
+        triangle = triangle_of_rows(np.vstack([triangle, rows]))
     return Factor(frozen(triangle), p, len(theta))
 
 
@@ -106,71 +120,15 @@ def merge(factors: Sequence[Factor] | Iterable[Factor]) -> Factor:
             "use one dictionary for all",
         )
     stacked = np.vstack([factor.triangle for factor in every])
-    return Factor(frozen(_triangle(stacked)), every[0].n_terms, sum(factor.n_rows for factor in every))
+    return Factor(frozen(triangle_of_rows(stacked)), every[0].n_terms, sum(factor.n_rows for factor in every))
 
 
 def _columns(factor: Factor) -> str:
     return f"{factor.n_terms} terms and {factor.triangle.shape[1] - factor.n_terms} targets"
 
 
-def _triangle(rows: Array) -> Array:
+def triangle_of_rows(rows: Array) -> Array:
+    """Upper triangular (or trapezoidal) R of rows (k, p + n), by Householder transformations."""
     if len(rows) <= 1:
         return rows
     return np.asarray(np.linalg.qr(rows, mode="r"))
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """The factor of one stretch of one run."""
-
-    factor: Factor
-    run: int
-
-
-@dataclass(frozen=True, eq=False)
-class Compressed:
-    """All data as the factors of their blocks; cross-validation and block resampling need no second pass.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from dynsym.compress import Block, Compressed, factor_of
-    >>> one = Compressed((Block(factor_of(np.ones((3, 1)), np.ones((3, 1))), run=0),))
-    >>> (one + one).n_rows, len((one + one).folds())
-    (6, 2)
-    """
-
-    blocks: tuple[Block, ...]
-
-    def __post_init__(self) -> None:
-        require(bool(self.blocks), "the data gave no rows at all; there is nothing to fit")
-
-    @property
-    def total(self) -> Factor:
-        """The factor of all rows."""
-        return merge(block.factor for block in self.blocks)
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows m."""
-        return sum(block.factor.n_rows for block in self.blocks)
-
-    def __add__(self, other: Compressed) -> Compressed:
-        """Data that arrive later, or elsewhere, just add; their runs are counted on."""
-        shift = 1 + max(block.run for block in self.blocks)
-        return Compressed(self.blocks + tuple(Block(b.factor, b.run + shift) for b in other.blocks))
-
-    def folds(self, most: int = 8) -> list[Factor]:
-        """Parts for cross-validation: whole runs if there are at least four, else stretches of time."""
-        runs = sorted({block.run for block in self.blocks})
-        if len(runs) >= 4:
-            groups: dict[int, list[Factor]] = {}
-            place = {run: k % most for k, run in enumerate(runs)}
-            for block in self.blocks:
-                groups.setdefault(place[block.run], []).append(block.factor)
-            return [merge(group) for group in groups.values()]
-        size = -(-len(self.blocks) // most)
-        return [
-            merge(block.factor for block in self.blocks[start : start + size])
-            for start in range(0, len(self.blocks), size)
-        ]

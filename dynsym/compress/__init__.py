@@ -1,0 +1,29 @@
+"""Triangular factors: all that later stages need to know of the rows [theta(x) | y], whatever their number."""
+
+from ._blocks import Block, Compressed
+from ._cholesky_qr import Triangle, triangle_of
+from ._factor import Factor, factor_of, merge
+from ._frame import Frame
+from ._pass import Pass
+from ._plan import Task, plan
+from ._prepare import Prepared, Stretch, prepare
+from ._verb import compress, compress_prepared
+
+__all__ = [
+    "Block",
+    "Compressed",
+    "Factor",
+    "Frame",
+    "Pass",
+    "Prepared",
+    "Stretch",
+    "Task",
+    "Triangle",
+    "compress",
+    "compress_prepared",
+    "factor_of",
+    "merge",
+    "plan",
+    "prepare",
+    "triangle_of",
+]

@@ -1,0 +1,97 @@
+"""`compress`: any data to triangular factors, in one pass."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ..dictionary import Dictionary
+from ..dictionary._base import with_names
+from ..differentiation import RowMethod
+from ._blocks import Block, Compressed
+from ._frame import Frame
+from ._pass import Pass
+from ._plan import Task, plan
+from ._prepare import Prepared, prepare
+
+_THREADS_FROM = 4_000_000  # entries of the rows below which a second thread costs more than it gives
+
+
+def compress(data: Any, dictionary: Dictionary, rows: RowMethod | None = None) -> Compressed:
+    """The triangular factor of all rows [theta(x_i) | y_i], and those of stretches of time, in one pass over the data.
+
+    Everything after it, thresholds, penalties, constraints, model selection, errors, works on these factors, at a cost that
+    does not depend on the number of samples. Memory is that of one chunk and does not grow with the data.
+
+    Parameters
+    ----------
+    data
+        As for `fit`.
+    dictionary
+        The p functions theta_j; one with default names takes the names of the data.
+    rows
+        How runs become rows; default chosen from the noise.
+
+    Returns
+    -------
+    Compressed
+        Add two to have the factor of both data sets; give it to `fit` in place of data.
+
+    Raises
+    ------
+    DataError
+        If the data cannot be used, or the states do not match the dictionary.
+
+    References
+    ----------
+    Yamamoto, Nakatsukasa, Yanagisawa, Fukaya (2015), ETNA 44 (CholeskyQR2); Demmel, Grigori, Hoemmen, Langou (2012),
+    SISC 34 (TSQR).
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> runs = dy.systems.get("lorenz").runs(n_runs=4, n_samples=2000)
+    >>> day1, day2 = (dy.compress(part, dy.Monomials(3, 2)) for part in (runs[:2], runs[2:]))
+    >>> model = dy.fit(day1 + day2, penalty=dy.optim.STLSQ(0.1))
+    >>> model.equations(3)[0]
+    "x' = -10*x + 10*y"
+    """
+    ready = prepare(data, rows)
+    return compress_prepared(ready, matching(dictionary, ready.runs[0].names))
+
+
+def matching(dictionary: Dictionary, names: tuple[str, ...]) -> Dictionary:
+    """The dictionary over the states of the data."""
+    said = "the dictionary is over ({own}) but the data have the states ({names})"
+    return with_names(dictionary, names, said, "give the dictionary the same names in the same order")
+
+
+def compress_prepared(ready: Prepared, dictionary: Dictionary) -> Compressed:
+    """One pass over prepared runs."""
+    columns = dictionary.n_terms + dictionary.n_states
+    tasks = plan(ready.stretches, ready.method, columns)
+    needs_noise = getattr(ready.method, "field", None) is not None
+    one = Pass(
+        dictionary, ready.method, ready.noise if needs_noise else None, Frame.of(dictionary, ready.excerpts)
+    )
+    with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):
+        made = _run(one, tasks, sum(task.expected for task in tasks) * columns)
+    return Compressed(tuple(block for part in made for block in part), ready, dictionary)
+
+
+def _run(one: Pass, tasks: Sequence[Task], size: int) -> list[list[Block]]:
+    threads = min(len(os.sched_getaffinity(0)), len(tasks))
+    if threads < 2 or size < _THREADS_FROM:
+        return [one(task) for task in tasks]
+
+    def quiet(task: Task) -> list[Block]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return one(task)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(quiet, tasks))
