@@ -311,7 +311,7 @@ def region_around(runs: Sequence[Trajectory], n_points: int = 600, seed: int = 0
     scale = every.std(axis=0)
     scale = np.where(scale > 0, scale, np.maximum(np.abs(every).max(axis=0), 1.0))
     share = max(1, n_points // len(complete))
-    one_sign = (every > 0).all(axis=0) | (every < 0).all(axis=0)
+    one_sign = np.logical_or((every > 0).all(axis=0), (every < 0).all(axis=0))
     points = []
     for x in complete[:n_points]:
         pick = x[rng.choice(len(x), size=share, replace=len(x) < share)]

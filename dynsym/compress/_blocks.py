@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import Array, frozen, require
+from .._checks import Array, DataError, frozen, require
 from ..dictionary import Dictionary
 from ..trajectory import Trajectory
 from ._factor import Factor, merge
@@ -58,6 +58,13 @@ class Compressed:
     def __post_init__(self) -> None:
         require(bool(self.blocks), "the data gave no rows at all; there is nothing to fit")
 
+    @property
+    def origin(self) -> tuple[Prepared, Dictionary]:
+        """What the blocks were made of; an error for bare blocks."""
+        if self.source is None or self.dictionary is None:
+            raise DataError("these blocks do not say what they were made of; make them with dynsym.compress")
+        return self.source, self.dictionary
+
     @cached_property
     def total(self) -> Factor:
         """The factor of all rows."""
@@ -76,22 +83,20 @@ class Compressed:
     @cached_property
     def leak(self) -> Array:
         """(p, p) expected Gram matrix of the measurement noise inside theta, over all rows."""
-        assert self.source is not None and self.dictionary is not None
-        p, noise, method = self.dictionary.n_terms, self.source.noise, self.source.method
+        source, dictionary = self.origin
+        p, noise, method = dictionary.n_terms, source.noise, source.method
         out = np.zeros((p, p))
         if not noise.any():
             return out
-        windows = [
-            w for run in self.source.excerpts for w in method.windows(run) if len(w) >= method.shortest
-        ]
+        windows = [w for run in source.excerpts for w in method.windows(run) if len(w) >= method.shortest]
         every = 1 if method.longest is None else -(-len(windows) // _LEAK_WINDOWS)
         taken = windows[::every]
         for window in taken:
-            out += method.leak(window, self.dictionary, noise)
+            out += method.leak(window, dictionary, noise)
         # Excerpts stand for all samples.
-        samples = sum(len(run) for run in self.source.excerpts)
+        samples = sum(len(run) for run in source.excerpts)
         whole = max(sum(len(w) for w in windows), 1) / max(sum(len(w) for w in taken), 1)
-        return frozen(out * whole * max(self.source.n_samples / max(samples, 1), 1.0))
+        return frozen(out * whole * max(source.n_samples / max(samples, 1), 1.0))
 
     def __add__(self, other: Compressed) -> Compressed:
         """Data that arrive later, or elsewhere, just add; their runs are counted on."""
@@ -99,13 +104,12 @@ class Compressed:
         moved = tuple(Block(b.factor, b.run + shift, b.route, b.condition) for b in other.blocks)
         if self.source is None or other.source is None:
             return Compressed(self.blocks + moved)
-        assert self.dictionary is not None and other.dictionary is not None
+        (source, dictionary), (another, its_dictionary) = self.origin, other.origin
         require(
-            self.dictionary == other.dictionary,
-            f"compressed data over {self.dictionary!r} and {other.dictionary!r} cannot be added; use one "
-            "dictionary for all",
+            dictionary == its_dictionary,
+            f"compressed data over {dictionary!r} and {its_dictionary!r} cannot be added; use one dictionary for all",
         )
-        return Compressed(self.blocks + moved, _together(self.source, other.source), self.dictionary)
+        return Compressed(self.blocks + moved, _together(source, another), dictionary)
 
     def folds(self, most: int = 8) -> list[Factor]:
         """Parts for cross-validation: whole runs if there are at least four, else stretches of time."""

@@ -21,6 +21,7 @@ import numpy as np
 import scipy.linalg as sla
 
 from .._checks import Array
+from ._factor import triangle_of_rows
 
 Batches = Callable[[], Iterable[Array]]
 """Gives the rows as columns of matrices (p + n, k), anew at each call; a matrix may be overwritten for the next."""
@@ -136,9 +137,9 @@ class _Substitution:
 
 def _householder(batches: Iterable[Array], size: Array) -> Array:
     """The triangle by orthogonal transformations alone, batch by batch; columns are scaled so that none drowns."""
-    triangle = np.zeros((0, len(size)))
+    triangle: Array = np.zeros((0, len(size)))
     for rows in batches:
-        triangle = np.linalg.qr(np.vstack([triangle, rows.T / size]), mode="r")
+        triangle = triangle_of_rows(np.vstack([triangle, rows.T / size]))
     return triangle * size
 
 
@@ -153,7 +154,7 @@ def _cholesky(gram: Array) -> Array | None:
 def _semidefinite_root(gram: Array) -> Array:
     """Upper triangular C with C^T C = gram up to rounding, where rounding may have made it slightly indefinite."""
     values, vectors = np.linalg.eigh(gram)
-    return np.linalg.qr((vectors * np.sqrt(np.maximum(values, 0.0))).T, mode="r")
+    return triangle_of_rows((vectors * np.sqrt(np.maximum(values, 0.0))).T)
 
 
 def _condition(upper: Array) -> float:

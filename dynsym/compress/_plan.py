@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ def _anywhere(stretch: Stretch, method: RowMethod, rows: int, blocks: int) -> li
     blocks = min(blocks, max(1, rows // least))
     sizes = [len(part) for part in np.array_split(np.arange(rows), blocks)]
     edges = (method.margin + np.cumsum([0, *sizes])).tolist()
-    return [Task(stretch, ((a, b),), 1, b - a) for a, b in zip(edges[:-1], edges[1:])]
+    return [Task(stretch, ((a, b),), 1, b - a) for a, b in itertools.pairwise(edges)]
 
 
 def _in_parts(stretch: Stretch, method: RowMethod, rows: int, blocks: int) -> list[Task]:
@@ -98,7 +99,7 @@ def _pieces(task: Task, method: RowMethod, columns: int) -> Iterator[tuple[int, 
     size = max(batch_size(columns), 8 * method.halo + 8)
     for start, stop in task.parts:
         edges = np.linspace(start, stop, -(-(stop - start) // size) + 1).astype(int).tolist()
-        yield from zip(edges[:-1], edges[1:])
+        yield from itertools.pairwise(edges)
 
 
 def _slabs(pieces: list[tuple[int, int]], longest: int) -> Iterator[list[tuple[int, int]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -110,7 +111,7 @@ def stretches_of(run: Trajectory, origin: int) -> list[Stretch]:
         t = run.times(0, m)
         limit = _GAP * median_step(m, lambda at: t[at])
         cuts = [0, *(np.flatnonzero(np.diff(t) > limit) + 1).tolist(), m]
-    return [Stretch(run, origin, a, b, _step(run, a, b)) for a, b in zip(cuts[:-1], cuts[1:])]
+    return [Stretch(run, origin, a, b, _step(run, a, b)) for a, b in itertools.pairwise(cuts)]
 
 
 def _step(run: Trajectory, start: int, stop: int) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -152,7 +153,7 @@ class RowMethod(ABC):
         """Sample ranges of a stretch of m samples that are worked on together."""
         pieces = 1 if self.longest is None else max(1, -(-m // self.longest))
         edges = np.linspace(0, m, pieces + 1).astype(int).tolist()
-        return list(zip(edges[:-1], edges[1:]))
+        return list(itertools.pairwise(edges))
 
     def rows(self, run: Trajectory, dictionary: Dictionary, noise: Array) -> Rows:
         """All rows of a gap-free run at once; noise (n,)."""

@@ -125,4 +125,4 @@ def _root(left: Array, right: Array, through: Array | None) -> Array:
         spread += (right * through) @ right.T
     # A jitter at the level of rounding keeps the factor defined for strongly overlapping functions.
     spread[np.diag_indices_from(spread)] *= 1 + 1e-6
-    return np.linalg.cholesky(spread)
+    return np.asarray(np.linalg.cholesky(spread), dtype=float)

@@ -78,31 +78,27 @@ def fit(
             require(dictionary is not None, "fit needs a dictionary; for example dynsym.Monomials(n, degree)")
             assert dictionary is not None
             ready = prepare(data, rows)
-            own = matching(dictionary, ready.runs[0].names)
-            compressed = _weighted(ready, own, penalty, given, solver)
+            named = matching(dictionary, ready.runs[0].names)
+            compressed = _weighted(ready, named, penalty, given, solver)
         information = Information(compressed)
         solution = _solve(information, compressed, penalty, given, solver)
-    assert compressed.source is not None and compressed.dictionary is not None
+    source, own = compressed.origin
     return Model(
-        field=VectorField(compressed.dictionary, solution.coefficients),
+        field=VectorField(own, solution.coefficients),
         solution=solution,
         information=information,
         compressed=compressed,
-        region=region_around(compressed.source.runs),
+        region=region_around(source.runs),
         constraint=joint(given) if given else None,
     )
 
 
 def _as_compressed(data: Compressed, dictionary: Dictionary | None, rows: RowMethod | None) -> Compressed:
     """Compressed data that say what they are of, and are not asked for something else."""
+    _, own = data.origin
     require(
-        data.source is not None and data.dictionary is not None,
-        "these blocks do not say what they were made of; make them with dynsym.compress",
-    )
-    assert data.dictionary is not None
-    require(
-        dictionary is None or matching(dictionary, data.dictionary.names) == data.dictionary,
-        f"the data were compressed over {data.dictionary!r}, which is not the dictionary given; compress them again",
+        dictionary is None or matching(dictionary, own.names) == own,
+        f"the data were compressed over {own!r}, which is not the dictionary given; compress them again",
     )
     require(rows is None, "the rows of compressed data are made already; give rows= to dynsym.compress")
     return data

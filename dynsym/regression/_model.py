@@ -57,8 +57,7 @@ class Model:
     @property
     def source(self) -> Prepared:
         """The runs behind the rows, their noise, and how the rows were made."""
-        assert self.compressed.source is not None
-        return self.compressed.source
+        return self.compressed.origin[0]
 
     @property
     def runs(self) -> tuple[Trajectory, ...]:
