@@ -270,7 +270,7 @@ def restricted(region: Region, dictionary: Dictionary) -> Region:
     )
 
 
-_SAMPLES = 100_000  # samples that stand for all in the spread of the states; more only cost time
+_SAMPLES = 20_000  # samples that stand for all in the spread of the states; more only cost time
 _TUBE = 0.1  # half-width of the tube around each run, in standard deviations of that run
 
 

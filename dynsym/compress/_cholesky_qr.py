@@ -1,14 +1,16 @@
-"""The triangular factor of a stretch of rows that are made again and again rather than kept: CholeskyQR, twice if need be.
+"""The triangular factor of a stretch of rows that are made again and again rather than kept: CholeskyQR from a good start.
 
-With G = A^T A and G = C^T C, C is the triangle of a QR factorisation of A with an error of cond(A)^2 times rounding, at
-the cost of one matrix product: where the measured condition number of the equal-length columns of A is small, that is
-all. Where it is larger, a second pass over the same rows factors A C^-1, which is nearly orthogonal, so that C_2 C has the
-accuracy of Householder's method (CholeskyQR2). Where the columns are dependent to rounding, the rows are factored by
-Householder transformations, chunk by chunk (TSQR). Which of these it was is part of the answer.
+With G = B^T B = C^T C for B = A U^-1, C U is the triangle of a QR factorisation of A with an error of cond(B)^2 times
+rounding. The start U is the triangle of a few rows from all over the data, so that B is nearly orthogonal and one pass
+suffices; where A itself is, only the targets are freed of what the terms explain. Where the measured condition number of B
+is large all the same, a second pass over the same rows starts from C U (CholeskyQR2). Where the columns are dependent to
+rounding, the rows are factored by Householder transformations, batch by batch (TSQR). Which of these it was is part of the
+answer.
 
 References
 ----------
-Yamamoto, Nakatsukasa, Yanagisawa, Fukaya (2015), Roundoff error analysis of the CholeskyQR2 algorithm, ETNA 44; Demmel,
+Yamamoto, Nakatsukasa, Yanagisawa, Fukaya (2015), Roundoff error analysis of the CholeskyQR2 algorithm, ETNA 44, for two
+passes; Balabanov (2022), Randomized Cholesky QR factorizations, arXiv:2210.09953, for the start from a sketch; Demmel,
 Grigori, Hoemmen, Langou (2012), Communication-optimal parallel and sequential QR and LU factorizations, SISC 34.
 """
 
@@ -28,28 +30,74 @@ Batches = Callable[[], Iterable[Array]]
 
 ONE_PASS, TWO_PASSES, HOUSEHOLDER = "CholeskyQR", "CholeskyQR2", "TSQR"
 
-_ONE_PASS = (
-    1e4  # condition number up to which the triangle of one pass is right to about 1e-12 of its columns
-)
-_TWO_PASSES = 1e7  # beyond this the first triangle has no correct digit to start the second pass from
+PLAIN = 1e3  # condition number of a sample up to which its terms need no start, and of all of B up to which one pass will do
+# Condition number of the B of one block up to which its Cholesky factor is taken. What rounding does to a block is small beside
+# the other blocks as long as B is well conditioned over all of them.
+_ONE_PASS = 1e7
+_TWO_PASSES = 1e9  # beyond this the first triangle has no correct digit to start the second pass from
 _LEFT = 1e-11  # share of a target's square that must be left unexplained for one pass to know it to 1e-5
-_FLOOR = 1e-7  # least residual, relative to the target, that the second pass is scaled by
+_FLOOR = 1e-7  # least residual, relative to the target, that a pass is scaled by
 _ORTHOGONAL = 100.0  # condition number that the second pass must find
-_SMALL_PRODUCT = (
-    1_000_000  # entries times length up to which BLAS skips its packing, which costs more than the product
-)
+_DEPENDENT = 1e-13  # relative pivot of a sample below which its columns count as dependent
+# Entries times length up to which OpenBLAS multiplies without packing, which costs more than the product.
+_SMALL_PRODUCT = 1_000_000
 _WIDE = 160  # columns from which a symmetric product is faster in one call
-_PANEL = 32  # columns eliminated together in a triangular solve
+_ITERATIONS = 6  # of the power method, enough for the first digit of a condition number
+_PANEL = 8  # columns eliminated together: larger corners, inverted, would cost digits
 
 
 @dataclass(frozen=True, eq=False)
 class Triangle:
-    """R (p + n, p + n) of rows [A | Y], how it was made, and the condition number of the columns of A scaled to length 1."""
+    """R (p + n, p + n) of rows [A | Y], how it was made, and the condition number of B, its columns scaled to length 1."""
 
     matrix: Array
     route: str
     condition: float
     n_rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """U (p + n, p + n), upper triangular, with rows [A | Y] U^-1 nearly orthogonal, or at least with small targets.
+
+    `unit` says that the terms are left as they are, U = [I, c; 0, I]: only what c explains is taken from the targets.
+    """
+
+    matrix: Array
+    n_terms: int
+    unit: bool
+
+    def solver(self) -> Callable[[Array], Array]:
+        """The function rows (p + n, k) -> U^-T rows; it may overwrite them."""
+        if not self.unit:
+            return _Substitution(self.matrix)
+        p = self.n_terms
+        guess = np.ascontiguousarray(self.matrix[:p, p:].T)
+
+        def free_targets(rows: Array) -> Array:
+            rows[p:] -= guess @ rows[:p]
+            return rows
+
+        return free_targets
+
+
+def start_of(rows: Array, p: int) -> Start | None:
+    """A start made of a few rows (k, p + n) from all over the data; None where they do not determine one."""
+    columns = rows.shape[1]
+    if len(rows) <= columns or not np.isfinite(rows).all():
+        return None
+    triangle = triangle_of_rows(rows)
+    size = np.linalg.norm(triangle, axis=0)
+    size = np.where(size > 0, size, 1.0)
+    terms = triangle[:p, :p] / size[:p]
+    if not (np.abs(np.diag(terms)) > _DEPENDENT).all():
+        return None
+    if condition_of(terms) > PLAIN:
+        left = np.linalg.norm(triangle[p:, p:], axis=0)
+        rest = np.diag(np.maximum(left, _FLOOR * size[p:]))
+        return Start(_stacked(triangle[:p, :p], triangle[:p, p:], rest), p, False)
+    guess = sla.solve_triangular(triangle[:p, :p], triangle[:p, p:])
+    return Start(_stacked(np.eye(p), guess, np.eye(columns - p)), p, True)
 
 
 def batch_size(columns: int) -> int:
@@ -60,40 +108,42 @@ def batch_size(columns: int) -> int:
     return size
 
 
-def triangle_of(batches: Batches, p: int, n: int) -> Triangle:
+def triangle_of(batches: Batches, p: int, n: int, start: Start | None = None) -> Triangle:
     """The triangle of rows of p terms and n targets, by the cheapest route that is accurate for them."""
-    gram, count = _gram(batches(), p + n)
+    begin = Start(np.eye(p + n), p, True) if start is None else start
+    solve = begin.solver()
+    gram, count = _gram((solve(rows) for rows in batches()), p + n)
     size = np.sqrt(np.diag(gram))
     if not np.isfinite(size).all():
         return Triangle(np.diag(size), HOUSEHOLDER, np.inf, count)
     size = np.where(size > 0, size, 1.0)
     equal = gram / np.outer(size, size)
     first = _cholesky(equal[:p, :p])
-    condition = _condition(first) if first is not None else np.inf
+    condition = condition_of(first) if first is not None else np.inf
     if first is not None and condition <= _TWO_PASSES:
         shape = sla.solve_triangular(first, equal[:p, p:], trans="T")
         left = equal[p:, p:] - shape.T @ shape
-        if condition <= _ONE_PASS:
-            rest = _cholesky(left)
-            if rest is not None and (np.diag(rest) ** 2 >= _LEFT).all():
-                return Triangle(_stacked(first, shape, rest) * size, ONE_PASS, condition, count)
+        rest = _cholesky(left) if condition <= (PLAIN if start is None else _ONE_PASS) else None
+        if rest is not None and (np.diag(rest) ** 2 >= _LEFT).all():
+            return Triangle((_stacked(first, shape, rest) * size) @ begin.matrix, ONE_PASS, condition, count)
         scale = np.sqrt(np.maximum(np.diag(left), _FLOOR**2))
-        found = _second_pass(batches, _stacked(first, shape, np.diag(scale)), size, p)
+        again = Start((_stacked(first, shape, np.diag(scale)) * size) @ begin.matrix, p, False)
+        found = _second_pass(batches, again)
         if found is not None:
             return Triangle(found, TWO_PASSES, condition, count)
-    return Triangle(_householder(batches(), size), HOUSEHOLDER, condition, count)
+    return Triangle(_householder(batches(), p + n), HOUSEHOLDER, condition, count)
 
 
-def _second_pass(batches: Batches, start: Array, size: Array, p: int) -> Array | None:
-    """R = C_2 C from the rows A C^-1, or None if these are not nearly orthogonal. The targets lose what A explains."""
-    solve = _Substitution(start * size)
-    gram, _ = _gram((solve(rows) for rows in batches()), len(size))
+def _second_pass(batches: Batches, start: Start) -> Array | None:
+    """R = C_2 U from the rows A U^-1, or None if these are not nearly orthogonal."""
+    p, solve = start.n_terms, start.solver()
+    gram, _ = _gram((solve(rows) for rows in batches()), len(start.matrix))
     again = _cholesky(gram[:p, :p])
-    if again is None or _condition(again) > _ORTHOGONAL:
+    if again is None or condition_of(again) > _ORTHOGONAL:
         return None
     shape = sla.solve_triangular(again, gram[:p, p:], trans="T")
     left = gram[p:, p:] - shape.T @ shape
-    return _stacked(again, shape, _semidefinite_root(left)) @ (start * size)
+    return _stacked(again, shape, _semidefinite_root(left)) @ start.matrix
 
 
 def _gram(batches: Iterable[Array], columns: int) -> tuple[Array, int]:
@@ -135,12 +185,12 @@ class _Substitution:
         return out
 
 
-def _householder(batches: Iterable[Array], size: Array) -> Array:
-    """The triangle by orthogonal transformations alone, batch by batch; columns are scaled so that none drowns."""
-    triangle: Array = np.zeros((0, len(size)))
+def _householder(batches: Iterable[Array], columns: int) -> Array:
+    """The triangle by orthogonal transformations alone, batch by batch."""
+    triangle: Array = np.zeros((0, columns))
     for rows in batches:
-        triangle = triangle_of_rows(np.vstack([triangle, rows.T / size]))
-    return triangle * size
+        triangle = triangle_of_rows(np.vstack([triangle, rows.T]))
+    return triangle
 
 
 def _cholesky(gram: Array) -> Array | None:
@@ -157,12 +207,23 @@ def _semidefinite_root(gram: Array) -> Array:
     return triangle_of_rows((vectors * np.sqrt(np.maximum(values, 0.0))).T)
 
 
-def _condition(upper: Array) -> float:
-    """Estimate of the condition number of a triangle in the 1-norm."""
+def condition_of(upper: Array) -> float:
+    """Condition number of a triangle C: LAPACK's estimate in the 1-norm, sharpened to the 2-norm where that may decide.
+
+    The 1-norm exceeds the 2-norm by up to the number of columns; a few steps of inverse iteration on C^T C settle it.
+    """
     if len(upper) == 0:
         return 1.0
-    reciprocal, _ = sla.lapack.dtrcon(upper, norm="1", uplo="U", diag="N")
-    return 1.0 / reciprocal if reciprocal > 0 else np.inf
+    reciprocal, _ = sla.lapack.dtrcon(np.asfortranarray(upper), norm="1", uplo="U", diag="N")
+    estimate = 1.0 / reciprocal if reciprocal > 0 else np.inf
+    if not PLAIN < estimate <= PLAIN * len(upper):
+        return float(estimate)
+    small, large = np.ones(len(upper)), np.ones(len(upper))
+    for _ in range(_ITERATIONS):
+        small = sla.solve_triangular(upper, small / np.linalg.norm(small), trans="T", check_finite=False)
+        small = sla.solve_triangular(upper, small, check_finite=False)
+        large = upper.T @ (upper @ (large / np.linalg.norm(large)))
+    return float(np.sqrt(np.linalg.norm(large) * np.linalg.norm(small)))
 
 
 def _stacked(corner: Array, shape: Array, rest: Array) -> Array:

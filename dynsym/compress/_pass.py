@@ -2,55 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .._checks import Array, frozen, require
 from ..dictionary import Dictionary
-from ..differentiation import RowMethod
+from ..differentiation import RowMethod, Window
 from ..differentiation._rows import Evaluate
+from ..trajectory import Trajectory
+from ..trajectory._times import even_step, is_even
 from ._blocks import Block
-from ._cholesky_qr import HOUSEHOLDER, triangle_of
+from ._cholesky_qr import HOUSEHOLDER, Start, start_of, triangle_of
 from ._factor import Factor, triangle_of_rows
 from ._frame import Frame
-from ._plan import Task, windows
+from ._plan import FEWEST_ROWS, Task, windows
 
 _FEW = 8  # rows per column up to which a block is factored by Householder transformations right away
 _FEWEST = 512
+_START_ROWS = 6  # rows per column that a start is made from
+_START_MORE = 200
+_START_WINDOWS = 50
 
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """Makes the blocks of a task: a pure function of what it holds and of the task, so that it can run anywhere."""
+    """Makes the blocks of a task: a pure function of what it holds and of the task, so that it can run anywhere.
+
+    Attributes
+    ----------
+    dictionary, method, noise
+        What rows are made of; noise only where the method weighs rows by it.
+    frame
+        States in which the terms are evaluated, or None for the states themselves.
+    start
+        What the factorisation starts from, in the frame.
+    """
 
     dictionary: Dictionary
     method: RowMethod
     noise: Array | None
-    frame: Frame | None
+    frame: Frame | None = None
+    start: Start | None = None
+
+    def streams(self, task: Task) -> bool:
+        """Whether a task has so many rows that they are made anew for each pass rather than kept."""
+        columns = self.dictionary.n_terms + self.dictionary.n_states
+        return task.split == 1 and task.expected > max(_FEW * columns, _FEWEST)
+
+    def evaluate(self) -> Evaluate:
+        """theta of states (n, k), in the frame."""
+        return self.dictionary._fill if self.frame is None else self.frame.evaluate(self.dictionary)
 
     def __call__(self, task: Task) -> list[Block]:
         """The blocks of a task, in order."""
-        p, n = self.dictionary.n_terms, task.stretch.run.n_states
-        if task.split == 1 and task.expected > max(_FEW * (p + n), _FEWEST):
-            return self._streamed(task, p, n)
-        kept = [np.array(rows.T) for rows in self._batches(task, self.dictionary._fill, p + n)]
-        rows = np.concatenate(kept) if kept else np.zeros((0, p + n))
-        require(bool(np.isfinite(rows).all()), _overflow(self.dictionary, rows.T))
-        pieces = min(task.split, max(1, len(rows) // _FEW))
+        return self._streamed(task) if self.streams(task) else self._kept(task)
+
+    def _kept(self, task: Task) -> list[Block]:
+        p, n = self.dictionary.n_terms, self.dictionary.n_states
+        batches = [rows.T.copy() for rows in self._batches(task, self.dictionary._fill)]
+        rows = np.concatenate(batches) if batches else np.zeros((0, p + n))
+        self._require_finite(rows)
+        pieces = min(task.split, max(1, len(rows) // FEWEST_ROWS))
         return [
-            Block(
-                Factor(frozen(triangle_of_rows(part)), p, len(part)), task.stretch.origin, HOUSEHOLDER, None
-            )
+            Block(Factor(frozen(triangle_of_rows(part)), p, len(part)), task.stretch.origin)
             for part in np.array_split(rows, pieces)
             if len(part)
         ]
 
-    def _streamed(self, task: Task, p: int, n: int) -> list[Block]:
-        theta = self.dictionary._fill if self.frame is None else self.frame.evaluate(self.dictionary)
-        found = triangle_of(lambda: self._batches(task, theta, p + n), p, n)
-        require(bool(np.isfinite(found.matrix).all()), _overflow(self.dictionary, found.matrix.T))
+    def _streamed(self, task: Task) -> list[Block]:
+        p, n = self.dictionary.n_terms, self.dictionary.n_states
+        theta = self.evaluate()
+        found = triangle_of(lambda: self._batches(task, theta), p, n, self.start)
+        self._require_finite(found.matrix)
         if not found.n_rows:
             return []
         matrix = found.matrix
@@ -61,8 +86,9 @@ class Pass:
         factor = Factor(frozen(matrix), p, found.n_rows)
         return [Block(factor, task.stretch.origin, found.route, found.condition)]
 
-    def _batches(self, task: Task, theta: Evaluate, columns: int) -> Iterator[Array]:
+    def _batches(self, task: Task, theta: Evaluate) -> Iterator[Array]:
         """Rows as columns of one reused buffer, (p + n, k)."""
+        columns = self.dictionary.n_terms + self.dictionary.n_states
         buffer = np.empty((columns, 0))
         for window in windows(task, self.method, columns):
             if len(window) < self.method.shortest:
@@ -74,8 +100,49 @@ class Pass:
             if count:
                 yield buffer[:, :count]
 
+    def _require_finite(self, rows: Array) -> None:
+        bad = np.flatnonzero(~np.isfinite(rows).all(axis=0))
+        if len(bad):
+            terms = self.dictionary.terms
+            name = terms[bad[0]] if bad[0] < len(terms) else f"target {bad[0] - len(terms)}"
+            require(False, f"{name} overflows on these data; scale the states or lower the degree")
 
-def _overflow(dictionary: Dictionary, rows: Array) -> str:
-    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1)) if rows.size else np.zeros(0, dtype=int)
-    name = dictionary.terms[bad[0]] if len(bad) and bad[0] < dictionary.n_terms else "a target"
-    return f"{name} overflows on these data; scale the states or lower the degree"
+
+def started(one: Pass, runs: Sequence[Trajectory]) -> Pass:
+    """The same with a start made of a few hundred rows from all over the runs."""
+    p, n = one.dictionary.n_terms, one.dictionary.n_states
+    wanted = _START_ROWS * (p + n) + _START_MORE
+    if one.method.longest is None:
+        sample, width = _scattered(runs, one.method, wanted)
+        samples = [sample] if sample is not None else []
+    else:
+        samples, width = (
+            [w for run in runs for w in one.method.windows(run) if len(w) >= one.method.shortest],
+            1,
+        )
+        samples = samples[:: max(1, len(samples) // _START_WINDOWS)]
+    rows = []
+    for window in samples:
+        out = np.empty((p + n, one.method.most_rows(len(window))))
+        rows.append(out[:, : one.method.fill(window, one.evaluate(), one.noise, out) : width].T)
+    return replace(one, start=start_of(np.concatenate(rows), p) if rows else None)
+
+
+def _scattered(runs: Sequence[Trajectory], method: RowMethod, wanted: int) -> tuple[Window | None, int]:
+    """Windows of one row each from all over the runs, laid end to end, and their width: every width-th row is of one window."""
+    h = method.halo
+    width = 2 * h + 1
+    long = [run for run in runs if len(run) >= width]
+    if not long:
+        return None, width
+    total = sum(len(run) for run in long)
+    parts = []
+    for run in long:
+        count = max(1, wanted * len(run) // total)
+        centres = np.unique(np.linspace(h, len(run) - h - 1, count).astype(int))
+        at = (centres[:, None] + np.arange(-h, h + 1)).ravel()
+        parts.append((run.t[at], run.x[at], None if run.dxdt is None else run.dxdt[at]))
+    t, x, slopes = zip(*parts)
+    given = None if any(s is None for s in slopes) else np.concatenate(slopes)
+    step = even_step(long[0].t[: width + 1]) if all(is_even(run.t) for run in long) else None
+    return Window(np.concatenate(t), np.concatenate(x), given, step, first=False, last=False), width

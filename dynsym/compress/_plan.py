@@ -14,7 +14,7 @@ from ._cholesky_qr import batch_size
 from ._prepare import Stretch
 
 BLOCKS = 48  # stretches of time that count as independent when errors are estimated
-_FEWEST = 8  # rows of a block
+FEWEST_ROWS = 8  # rows of a block
 _LARGE = (
     32_768  # rows from which blocks of wide dictionaries are made longer, so that merging them stays cheap
 )
@@ -58,7 +58,7 @@ def plan(stretches: Sequence[Stretch], method: RowMethod, columns: int) -> list[
 def _anywhere(stretch: Stretch, method: RowMethod, rows: int, blocks: int) -> list[Task]:
     """Equal shares of the rows."""
     # A one-sided window at an end must not reach into the next block.
-    least = max(_FEWEST, 2 * method.halo + 2)
+    least = max(FEWEST_ROWS, 2 * method.halo + 2)
     blocks = min(blocks, max(1, rows // least))
     sizes = [len(part) for part in np.array_split(np.arange(rows), blocks)]
     edges = (method.margin + np.cumsum([0, *sizes])).tolist()
@@ -76,7 +76,7 @@ def _in_parts(stretch: Stretch, method: RowMethod, rows: int, blocks: int) -> li
             Task(stretch, tuple(parts[i] for i in g.tolist()), 1, rows * len(g) // len(parts)) for g in groups
         ]
     share = rows // len(parts)
-    split = max(1, min(-(-blocks // len(parts)), share // _FEWEST))
+    split = max(1, min(-(-blocks // len(parts)), share // FEWEST_ROWS))
     return [Task(stretch, (part,), split, share) for part in parts]
 
 

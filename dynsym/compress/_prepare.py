@@ -105,12 +105,13 @@ def stretches_of(run: Trajectory, origin: int) -> list[Stretch]:
     m = len(run)
     if m == 1:
         return [Stretch(run, origin, 0, 1, None)]
-    low, high = step_range(run.times(0, m))
-    cuts = [0, m]
-    if high > _GAP * low:
-        t = run.times(0, m)
-        limit = _GAP * median_step(m, lambda at: t[at])
-        cuts = [0, *(np.flatnonzero(np.diff(t) > limit) + 1).tolist(), m]
+    t = run.times(0, m)
+    low, high = step_range(t)
+    if high <= _GAP * low:
+        even = steps_agree((low, high), float(t[0]), float(t[-1]))
+        return [Stretch(run, origin, 0, m, float((t[-1] - t[0]) / (m - 1)) if even else None)]
+    limit = _GAP * median_step(m, lambda at: t[at])
+    cuts = [0, *(np.flatnonzero(np.diff(t) > limit) + 1).tolist(), m]
     return [Stretch(run, origin, a, b, _step(run, a, b)) for a, b in itertools.pairwise(cuts)]
 
 

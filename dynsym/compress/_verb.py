@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..dictionary._base import with_names
 from ..differentiation import RowMethod
 from ._blocks import Block, Compressed
 from ._frame import Frame
-from ._pass import Pass
+from ._pass import Pass, started
 from ._plan import Task, plan
 from ._prepare import Prepared, prepare
 
@@ -76,10 +77,10 @@ def compress_prepared(ready: Prepared, dictionary: Dictionary) -> Compressed:
     columns = dictionary.n_terms + dictionary.n_states
     tasks = plan(ready.stretches, ready.method, columns)
     needs_noise = getattr(ready.method, "field", None) is not None
-    one = Pass(
-        dictionary, ready.method, ready.noise if needs_noise else None, Frame.of(dictionary, ready.excerpts)
-    )
     with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):
+        one = Pass(dictionary, ready.method, ready.noise if needs_noise else None)
+        if any(one.streams(task) for task in tasks):
+            one = started(replace(one, frame=Frame.of(dictionary, ready.excerpts)), ready.excerpts)
         made = _run(one, tasks, sum(task.expected for task in tasks) * columns)
     return Compressed(tuple(block for part in made for block in part), ready, dictionary)
 

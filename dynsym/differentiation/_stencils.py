@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -41,7 +43,7 @@ def derivative_stencils(t: Array, half_width: int, degree: int, even: bool | Non
         even = is_even(t)
     if even:
         step = (t[-1] - t[0]) / (len(t) - 1)
-        one = slope_weights(np.arange(-half_width, half_width + 1, dtype=float), degree) / step
+        one = even_slope_weights(half_width, degree) / step
         return np.broadcast_to(one, (len(t) - 2 * half_width, window))
     return stencils_at(t, np.arange(half_width, len(t) - half_width), half_width, degree)
 
@@ -64,6 +66,14 @@ def end_stencils(t: Array, step: float | None, half_width: int, degree: int) -> 
     head = np.stack([slope_weights(first - first[i], degree) for i in range(half_width)])
     tail = np.stack([slope_weights(last - last[i], degree) for i in range(half_width + 1, width)])
     return head / scale, tail / scale
+
+
+@lru_cache(maxsize=64)
+def even_slope_weights(half_width: int, degree: int) -> Array:
+    """Weights (2h + 1,) of the slope at the middle of a window of unit steps."""
+    out = slope_weights(np.arange(-half_width, half_width + 1.0), degree)
+    out.flags.writeable = False
+    return out
 
 
 def slope_weights(offsets: Array, degree: int) -> Array:

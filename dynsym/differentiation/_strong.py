@@ -11,7 +11,7 @@ from ..dictionary import Dictionary
 from ..trajectory import Trajectory
 from ..trajectory._times import even_step
 from ._rows import Evaluate, RowMethod, Window, noise_gram
-from ._stencils import derivative_stencils, end_stencils, slope_weights, stencils_at
+from ._stencils import derivative_stencils, end_stencils, even_slope_weights, stencils_at
 
 _WINDOWS = 2000  # windows that stand for all of a long run where weights are averaged
 
@@ -150,7 +150,7 @@ class LocalPolynomial(RowMethod):
             np.einsum("iw,niw->ni", weights, views, out=out)
             return
         # The weights of an even grid are odd about its middle: differences of opposite samples, h products.
-        weights = slope_weights(np.arange(-h, h + 1.0), self.degree) / window.step
+        weights = even_slope_weights(h, self.degree) / window.step
         np.subtract(columns[:, 2 * h : 2 * h + k], columns[:, :k], out=out)
         out *= weights[-1]
         if h > 1:
