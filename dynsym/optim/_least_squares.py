@@ -12,11 +12,12 @@ import numpy as np
 from dynsym._checks import Array, require
 from dynsym._threads import one_blas_thread
 from dynsym.optim._constraints import LinearConstraint
+from dynsym.optim._corrections import least_correction
 from dynsym.optim._datafits import Datafit, Quadratic
-from dynsym.optim._matrices import dense, least_norm_solution
+from dynsym.optim._matrices import dense
 from dynsym.optim._problem import Problem
 from dynsym.optim._solution import Solution
-from dynsym.optim._supports import Support, Supports
+from dynsym.optim._supports import Support, Supports, orthogonal_solution
 
 # Minimiser C (n, p) on a support, and the number of directions left free.
 Regression: TypeAlias = Callable[[Support], tuple[Array, int]]
@@ -41,17 +42,21 @@ def regression(datafit: Datafit, constraint: LinearConstraint | None = None) -> 
 
 
 def _coupled(datafit: Datafit, constraint: LinearConstraint | None, active: Support) -> tuple[Array, int]:
+    if constraint is not None and isinstance(datafit, Quadratic):
+        met = least_correction(datafit, constraint, active)
+        if met is not None:
+            return met, 0
     C = np.zeros(datafit.shape)
     columns = active.ravel()
     A, y = datafit.rows()
     A = A[:, np.flatnonzero(columns)]
     if constraint is None:
-        solved, rank = least_norm_solution(dense(A), y[:, None])
+        solved, rank = orthogonal_solution(dense(A), y[:, None])
         C[active] = solved[:, 0]
         return C, A.shape[1] - rank
     reduced = constraint.restricted(columns)
     w0, Z = reduced.particular, reduced.null_space
-    a, rank = least_norm_solution(dense(A @ Z), (y - A @ w0)[:, None])
+    a, rank = orthogonal_solution(dense(A @ Z), (y - A @ w0)[:, None])
     C[active] = reduced.project(w0 + Z @ a[:, 0])
     return C, int(Z.shape[1]) - rank
 
@@ -77,7 +82,8 @@ class _EquationWise:
 
 @dataclass(frozen=True)
 class LeastSquares:
-    """Null-space method: constraints are eliminated, then one orthogonal factorisation gives the minimiser.
+    """The least correction that meets the constraints or, where that may lose digits, the null-space method:
+    constraints are eliminated, then one orthogonal factorisation gives the minimiser.
 
     It takes no penalty but `Ridge`, which it adds to the datafit.
     """

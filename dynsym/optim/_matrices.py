@@ -60,7 +60,11 @@ def column_sizes(A: Array) -> Array:
 
 def row_norms(matrix: Matrix) -> Array:
     """Return the Euclidean norm of each row."""
-    return np.asarray(np.sqrt(squared_column_norms(matrix.T)))
+    if not sparse.issparse(matrix):
+        return np.asarray(np.linalg.norm(matrix, axis=1))
+    rows = sparse.csr_array(matrix)
+    squares = sparse.csr_array((rows.data**2, rows.indices, rows.indptr), shape=rows.shape)
+    return np.sqrt(np.asarray(squares @ np.ones(rows.shape[1]), dtype=float))
 
 
 def weighted_gram(matrix: Matrix, weights: Array) -> Array:

@@ -72,7 +72,7 @@ class Supports:
         Only the rows of `equations` are computed and returned, in that order. Where directions are left free,
         the row is the minimiser of least norm.
         """
-        groups = _groups(active[equations])
+        groups = groups_of(active[equations])
         factors = [self._cholesky(columns) for columns, _ in groups]
         Y = self.Y[:, equations]
         C = self._refined(Y, groups, factors) / self.size
@@ -110,7 +110,7 @@ class Supports:
         return np.asarray(factor) if reciprocal > _CHOLESKY else None
 
 
-def _groups(active: Support) -> list[tuple[Places, Places]]:
+def groups_of(active: Support) -> list[tuple[Places, Places]]:
     """Return (columns, equations) for every distinct support: such equations share a factorisation."""
     members: dict[bytes, list[int]] = {}
     for equation, row in enumerate(active):
