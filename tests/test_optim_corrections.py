@@ -151,6 +151,27 @@ def test_contradictions_are_refused(noise):
         solve(Quadratic(R, Y), constraints=LinearConstraint(np.zeros((1, N * P)), [1.0]))
 
 
+def test_equations_of_very_different_size_are_held_to_their_own():
+    R, Y, E, d = problem(11, rows=3)
+    E = np.kron(np.eye(N), np.ones(P)) * E  # one row about each equation
+    d = E @ np.random.default_rng(0).standard_normal(N * P)
+    scale = np.array([1e8, 1.0, 1e-8])
+    C = least_correction(Quadratic(R, Y * scale), LinearConstraint(E, d * scale), EVERY)
+    assert np.allclose(C / scale[:, None], slow(R, Y, E, d), rtol=1e-10, atol=1e-11)
+    # Negative control: a contradiction within the smallest equation is not drowned by the largest.
+    both, rhs = np.vstack([E, E[2]]), np.append(d * scale, (d[2] + 1e-3) * scale[2])
+    assert least_correction(Quadratic(R, Y * scale), LinearConstraint(both, rhs), EVERY) is None
+
+
+@pytest.mark.parametrize("condition", [1e4, 1e6])
+def test_ill_conditioned_terms_agree_with_elimination_as_far_as_their_digits_go(condition):
+    R, Y, E, d = problem(12, condition=condition)
+    C = least_correction(Quadratic(R, Y), LinearConstraint(E, d), EVERY)
+    assert C is not None
+    assert np.linalg.norm(C - slow(R, Y, E, d)) <= 1e-15 * condition**2 * np.linalg.norm(C)
+    assert abs(worth(R, Y, C) - worth(R, Y, slow(R, Y, E, d))) <= 1e-9 * worth(R, Y, C)
+
+
 def test_terms_that_the_data_do_not_tell_apart_go_to_the_null_space_method():
     R, Y, E, d = problem(6)
     R[:, 3] = R[:, 1] - R[:, 2]

@@ -25,7 +25,7 @@ def slow(R, Y, active):
 
 
 def matrix(rng, condition, spread, k=30):
-    """A (k, P) matrix whose equilibrated columns have about the given condition, then of very different size."""
+    """A (k, P) matrix whose equilibrated columns have about the given condition, then scaled apart."""
     U, V = np.linalg.qr(rng.standard_normal((k, P)))[0], np.linalg.qr(rng.standard_normal((P, P)))[0]
     return (U * np.geomspace(1.0, 1.0 / condition, P)) @ V.T * np.geomspace(1.0 / spread, spread, P)
 

@@ -188,8 +188,8 @@ def _require_functions(library: Any, n: int) -> None:
     name = type(library).__name__
     require(
         not isinstance(library, ps.PDELibrary | ps.WeakPDELibrary),
-        f"the features of {name} are derivatives on a spatial grid, not functions of {n} state(s); fit fields on a "
-        "grid with PySINDy itself",
+        f"the features of {name} are derivatives on a spatial grid, not functions of {n} state(s); fit fields "
+        "on a grid with PySINDy itself",
     )
     require(
         name != "SINDyPILibrary",

@@ -87,8 +87,8 @@ class _Symmetric(_Optimizer):
         for name in ("unbias", "normalize_columns"):
             require(
                 not getattr(self, name),
-                f"{name} was set to {getattr(self, name)}: it changes coefficients after they were fitted, which "
-                "breaks the symmetry; set it to False",
+                f"{name} was set to {getattr(self, name)}: it changes coefficients after they were fitted, "
+                "which breaks the symmetry; set it to False",
             )
         theta, target = np.asarray(x_), np.asarray(y)
         _require_columns(self.dictionary, theta, target)
@@ -245,8 +245,8 @@ def _weighted(theta: Array, target: Array, sample_weight: npt.ArrayLike) -> tupl
     w = np.full(len(theta), w) if w.ndim == 0 else w
     require(
         w.shape == (len(theta),),
-        f"sample_weight has shape {w.shape} but there are {len(theta)} samples; give one number per sample, in the "
-        "order of the runs, or one for all",
+        f"sample_weight has shape {w.shape} but there are {len(theta)} samples; give one number per sample, "
+        "in the order of the runs, or one for all",
     )
     bad = np.flatnonzero(~(np.isfinite(w) & (w >= 0)))
     if len(bad):
@@ -262,13 +262,14 @@ def _require_columns(dictionary: Dictionary, theta: Array, target: Array) -> Non
     require(
         theta.shape[1] == p,
         f"the dictionary has {p} terms but the feature library gives {theta.shape[1]} columns; give the "
-        "optimizer dictionary=dynsym.interop.dictionary_of(library, names), and leave library_ensemble off, which "
-        "hides terms from it",
+        "optimizer dictionary=dynsym.interop.dictionary_of(library, names), and leave library_ensemble off, "
+        "which hides terms from it",
     )
     wide = 1 if target.ndim == 1 else target.shape[1]
     require(
         wide == n,
-        f"the dictionary is over {n} states but there are {wide} equations; control inputs have none, so leave u out",
+        f"the dictionary is over {n} states but there are {wide} equations; control inputs have none, so "
+        "leave u out",
     )
     if not set(dictionary.names) <= set(dictionary.terms):
         return

@@ -1,17 +1,18 @@
 """Equality constraints on equations that the data determine: the least correction that meets them.
 
-Each equation has |R c_i - y_i|^2 = |z_i - z0_i|^2 + const with z_i = T_i S_i c_i, T_i the triangle of its columns at
-unit norm and S_i their norms. Under E w = d the minimiser is z0 plus the shortest step onto the constraints F z = d,
-F = E S^-1 T^-1: one product with a triangle per equation and one Gram matrix of the rows of F, however many free
-directions are left. The rows of a basis are picked by pivoted Cholesky and met by iterative refinement, its residual
-taken from E itself. A minimiser under some of the rows that meets all of them is the minimiser under all: that
-the rows left out are met is measured, and where they are not, the caller eliminates the constraints instead.
+Each equation has |R c_i - y_i|^2 = |z_i - z0_i|^2 + const with z_i = T_i S_i c_i, T_i the triangle of its
+columns at unit norm and S_i their norms. Under E w = d the minimiser is z0 plus the shortest step onto the
+constraints F z = d, F = E S^-1 T^-1: one product with a triangle per equation and one Gram matrix of the rows
+of F, however many free directions are left. The rows of a basis are picked by pivoted Cholesky and met by
+iterative refinement, its residual taken from E itself. A minimiser under some of the rows that meets all of
+them is the minimiser under all: that the rows left out are met is measured, and where they are not, the
+caller eliminates the constraints instead.
 
 References
 ----------
-Bjorck (1996), Numerical Methods for Least Squares Problems, SIAM, sections 5.1 and 2.5 (refined normal equations).
-Higham (1990), Analysis of the Cholesky decomposition of a semi-definite matrix, in Reliable Numerical Computation,
-Oxford.
+Bjorck (1996), Numerical Methods for Least Squares Problems, SIAM, sections 5.1 and 2.5 (refined normal
+equations). Higham (1990), Analysis of the Cholesky decomposition of a semi-definite matrix, in Reliable
+Numerical Computation, Oxford.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ _WELL_POSED = 1e-8
 # Squared share of a row of F that has to be new for the row to enter the basis; refinement then converges.
 _NEW = 1e-10
 
-# Constraints have to be met to this share of the size of the coefficients. The noise that the reduction of the
-# constraints may drop as rounding (their rtol) is larger.
+# Constraints have to be met to this share of the size of their equations. The noise that the reduction of
+# the constraints may drop as rounding (their rtol) is larger.
 _MET = 1e-12
 
 # One correction, and refinements that square its error each.
@@ -69,17 +70,17 @@ class _Equation:
         return np.asarray((solved.T / self.size).T)
 
     def directions(self, chosen: Places) -> Array:
-        """Unit changes of the chosen coefficients, transposed back: (len(T), len(chosen)) columns T^-T S^-1 e."""
+        """Gradients T^-T e of the chosen coefficients with respect to z, as columns, up to their length."""
         unit = np.zeros((len(self.T), len(chosen)))
         unit[chosen, np.arange(len(chosen))] = 1.0
         return np.asarray(lapack.dtrtrs(self.T, unit, trans=1)[0])
 
 
 def least_correction(datafit: Quadratic, constraint: LinearConstraint, active: Support) -> Array | None:
-    """Return the minimiser C (n, p), zero off `active`, under the constraint; None where the way does not hold.
+    """Return the minimiser C (n, p), zero off `active`, under the constraint; None where it is not for here.
 
-    That is where the data leave directions open or nearly so, where eliminating the constraints costs less, and
-    where the rows cannot be met to rounding, since they contradict each other or nearly repeat.
+    That is where the data leave directions open or nearly so, where eliminating the constraints costs less,
+    and where the rows cannot be met to rounding, since they contradict each other or nearly repeat.
     """
     if not _worthwhile(constraint):
         return None
@@ -102,9 +103,17 @@ def least_correction(datafit: Quadratic, constraint: LinearConstraint, active: S
         z += step
         corrector.add(w, step)
     _set_zeros(w, corrector, datafit)
-    gap = np.abs(constraint.matrix @ w - constraint.rhs)
-    reach = np.minimum(length * np.linalg.norm(z), row_norms(constraint.matrix) * np.linalg.norm(w))
-    return w.reshape(datafit.shape) if bool(np.all(gap <= _MET * reach)) else None
+    reach = length * corrector.sizes(F, z)
+    return w.reshape(datafit.shape) if _met(constraint, w, reach) else None
+
+
+def _met(constraint: LinearConstraint, w: Array, reach: Array) -> bool:
+    """Whether every row is met to rounding: relative to its reach, and to the size of all coefficients."""
+    E = sparse.csr_array(constraint.matrix)
+    gap = np.abs(E @ w - constraint.rhs)
+    rounding = 4 * np.finfo(float).eps * (abs(E) @ np.abs(w))
+    whole = row_norms(E) * max(1.0, float(np.linalg.norm(w)))
+    return bool(np.all(gap <= _MET * np.minimum(reach, whole) + rounding))
 
 
 def _worthwhile(constraint: LinearConstraint) -> bool:
@@ -167,8 +176,16 @@ class _Corrector:
         for equation, part in zip(self.equations, np.split(z, self._cuts()), strict=True):
             w[equation.places] += equation.coefficients(part)
 
+    def sizes(self, F: Array, z: Array) -> Array:
+        """For each row of F (c, q) the size of the equations it is about, before and after correction."""
+        squares = np.zeros(len(F))
+        parts = zip(self.equations, np.split(z, self._cuts()), np.split(F, self._cuts(), axis=1), strict=True)
+        for equation, part, block in parts:
+            squares += np.any(block, axis=1) * (part @ part + equation.z0 @ equation.z0)
+        return np.sqrt(squares)
+
     def fixed(self, number: int, chosen: Places) -> Support:
-        """Whether the rows fix the chosen coefficients of one equation: their directions lie in the row space."""
+        """Whether the rows fix the chosen coefficients of an equation: their gradients are in the row space."""
         first = int(sum(len(equation.z0) for equation in self.equations[:number]))
         own = self.equations[number].directions(chosen)
         left = np.zeros((self.F.shape[1], len(chosen)))

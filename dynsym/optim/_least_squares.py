@@ -82,8 +82,10 @@ class _EquationWise:
 
 @dataclass(frozen=True)
 class LeastSquares:
-    """The least correction that meets the constraints or, where that may lose digits, the null-space method:
-    constraints are eliminated, then one orthogonal factorisation gives the minimiser.
+    """The minimiser by direct factorisation, under constraints by the least correction that meets them.
+
+    Where that may lose digits it is the null-space method: constraints are eliminated, then one orthogonal
+    factorisation gives the minimiser.
 
     It takes no penalty but `Ridge`, which it adds to the datafit.
     """

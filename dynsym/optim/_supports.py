@@ -1,9 +1,10 @@
 """Least squares on many supports of one matrix: the Gram matrix is formed once, its parts are factored.
 
-With columns of unit norm and a condition number that is measured to be moderate, the Cholesky factor of a part
-of the Gram matrix and one step of iterative refinement, the residual taken from R itself, give the accuracy of
-an orthogonal factorisation (corrected seminormal equations). Where the measured condition is worse, R restricted
-to the support is factored instead, and where columns may be dependent the minimiser of least norm is taken.
+With columns of unit norm and a condition number that is measured to be moderate, the Cholesky factor of a
+part of the Gram matrix and one step of iterative refinement, the residual taken from R itself, give the
+accuracy of an orthogonal factorisation (corrected seminormal equations). Where the measured condition is
+worse, R restricted to the support is factored instead, and where columns may be dependent the minimiser of
+least norm is taken.
 
 References
 ----------
@@ -26,8 +27,8 @@ from dynsym.optim._matrices import column_sizes, least_norm_solution
 Support = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.intp]
 
-# Smallest estimated reciprocal condition of a unit-diagonal Gram matrix for Cholesky: the first solution is then
-# good to 1e-6 or better, and one refinement squares that.
+# Smallest estimated reciprocal condition of a unit-diagonal Gram matrix for Cholesky: the first solution is
+# then good to 1e-6 or better, and one refinement squares that.
 _CHOLESKY = 1e-9
 
 # Times p and the unit rounding: smallest estimated reciprocal condition (1-norm) of a triangle that leaves no

@@ -26,8 +26,8 @@ def joint(constraints: Sequence[LinearConstraint]) -> LinearConstraint:
 def constrained_least_squares(information: Information, constraint: LinearConstraint) -> Solution:
     """argmin |T C^T - Y|^2 subject to E C = d.
 
-    Where the data determine all terms it is the least correction of the unconstrained fit, otherwise the fit over
-    the free directions of the constraint. Terms that the constraint forbids come out as exact zeros.
+    Where the data determine all terms it is the least correction of the unconstrained fit, otherwise the fit
+    over the free directions of the constraint. Terms that the constraint forbids come out as exact zeros.
 
     Raises
     ------

@@ -1,12 +1,12 @@
 """Least squares under dense, redundant equality constraints: PySINDy's ConstrainedSR3, cvxpy and dynsym.
 
-A field in n states over all polynomials up to degree 3, 10 000 samples with noise, and random dense constraint rows of
-half their number in rank that the true coefficients meet. Every method runs in a process of its own, which reads
-the data from a file; `MB` is the growth of its peak memory from then on. Seconds run from the states, the
-derivatives and the constraint rows to the coefficients; for `cvxpy, factor` and `dynsym, factor` from the
-triangular factor. `residual` is the largest |e w - d| / |e| over the rows, relative to |w|, at the coefficients
-that predict; `objective` is relative to the least of the table among those that meet the rows. The rows of half the
-number are a basis, which in use nobody knows: `cvxpy, factor, basis` is told.
+A field in n states over all polynomials up to degree 3, 10 000 samples with noise, and random dense constraint
+rows of half their number in rank that the true coefficients meet. Every method runs in a process of its own,
+which reads the data from a file; `MB` is the growth of its peak memory from then on. Seconds run from the
+states, the derivatives and the constraint rows to the coefficients; for methods on the factor from the
+triangular factor and the rows. `residual` is the largest |e w - d| / |e| over the rows, relative to |w|, at
+the coefficients that predict; `objective` is relative to the least of the table among those that meet the
+rows. The rows of the first half are a basis, which in use nobody knows: `cvxpy, factor, basis` is told.
 
 Run with: python tests/benchmarks/bench_constraints.py
 """

@@ -1,9 +1,9 @@
 """Thresholded least squares on the triangular factor beside PySINDy's on all rows; prints one table.
 
-Both get the same theta (m, p) and targets (m, n). PySINDy's time is that of `STLSQ.fit` on them. Ours is split
-into the one QR pass over the rows, which later fits share, and the thresholding on the factor: construction of the
-datafit, `solve` and `Solution` included. `diff` is the largest difference of a coefficient, relative to the
-largest; `same` says whether the supports agree.
+Both get the same theta (m, p) and targets (m, n). PySINDy's time is that of `STLSQ.fit` on them. Ours is
+split into the one QR pass over the rows, which later fits share, and the thresholding on the factor:
+construction of the datafit, `solve` and `Solution` included. `diff` is the largest difference of a
+coefficient, relative to the largest; `same` says whether the supports agree.
 
 Run with: python tests/benchmarks/bench_stlsq.py
 """
@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 import dynsym as dy
+from dynsym._threads import one_blas_thread
+from dynsym.compress import factor_of
 from dynsym.optim import STLSQ, Quadratic, solve
 
 
@@ -32,7 +34,7 @@ class Case:
     spread: float = 1.0
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Theta (m, p) and Y (m, n): every equation has terms of its own, of sizes from below to above 0.1."""
+        """Theta (m, p) and Y (m, n): every equation has terms of its own, of sizes around 0.1."""
         rng = np.random.default_rng(0)
         x = rng.uniform(-self.spread, self.spread, (self.samples, self.n))
         theta = dy.Monomials(self.n, self.degree).evaluate(x)
@@ -45,7 +47,8 @@ class Case:
 
 def factor(theta: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The triangle of [theta | y], (k, p + n)."""
-    return np.asarray(np.linalg.qr(np.hstack([theta, y]), mode="r"))
+    with one_blas_thread():
+        return np.array(factor_of(theta, y).triangle)
 
 
 def peer(theta: np.ndarray, y: np.ndarray, ridge: float) -> np.ndarray:
