@@ -87,15 +87,15 @@ def least_correction(datafit: Quadratic, constraint: LinearConstraint, active: S
     equations = _equations(datafit, active)
     if equations is None:
         return None
-    E = dense(constraint.matrix)
-    F = np.hstack([equation.rows(E) for equation in equations])
-    del E
-    length = np.linalg.norm(F, axis=1)
+    F = _whitened(dense(constraint.matrix), equations)
+    gram = F @ F.T
+    length = np.sqrt(np.diag(gram))
     length[length == 0] = 1.0
-    F /= length[:, None]
-    factor, order, rank, _ = lapack.dpstrf((F @ F.T).T, tol=_NEW, overwrite_a=1)
+    gram /= length
+    gram /= length[:, None]
+    factor, order, rank, _ = lapack.dpstrf(gram.T, tol=_NEW, overwrite_a=1)
     basis = order[:rank] - 1
-    corrector = _Corrector(equations, F[basis], factor[:rank, :rank])
+    corrector = _Corrector(equations, F[basis] / length[basis, None], factor[:rank, :rank])
     w, z = corrector.start(datafit.size)
     for _ in range(_STEPS):
         gap = (constraint.rhs - constraint.matrix @ w)[basis] / length[basis]
@@ -105,6 +105,17 @@ def least_correction(datafit: Quadratic, constraint: LinearConstraint, active: S
     _set_zeros(w, corrector, datafit)
     reach = length * corrector.sizes(F, z)
     return w.reshape(datafit.shape) if _met(constraint, w, reach) else None
+
+
+def _whitened(E: Array, equations: Sequence[_Equation]) -> Array:
+    """F (c, q), one block of columns after another."""
+    F = np.empty((len(E), sum(len(equation.z0) for equation in equations)))
+    start = 0
+    for equation in equations:
+        stop = start + len(equation.z0)
+        F[:, start:stop] = equation.rows(E)
+        start = stop
+    return F
 
 
 def _met(constraint: LinearConstraint, w: Array, reach: Array) -> bool:

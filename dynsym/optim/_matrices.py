@@ -32,6 +32,16 @@ def as_matrix(name: str, value: npt.ArrayLike | Matrix) -> Matrix:
     return rows
 
 
+def as_rows(matrix: Matrix) -> Matrix:
+    """Return the matrix as a CSR array without stored zeros."""
+    if sparse.issparse(matrix) or not np.all(matrix):
+        return sparse.csr_array(matrix)
+    # Where nothing is zero there is nothing to look for.
+    count, size = matrix.shape
+    columns = np.tile(np.arange(size, dtype=np.int32), count)
+    return sparse.csr_array((matrix.ravel(), columns, np.arange(count + 1) * size), shape=matrix.shape)
+
+
 def vstack(blocks: Sequence[Matrix]) -> Matrix:
     """Stack matrices on top of each other; sparse unless the result is mostly filled."""
     stacked = sparse.csr_array(sparse.vstack([sparse.csr_array(block) for block in blocks]))
