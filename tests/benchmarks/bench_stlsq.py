@@ -3,7 +3,8 @@
 Both get the same theta (m, p) and targets (m, n). PySINDy's time is that of `STLSQ.fit` on them. Ours is
 split into the one QR pass over the rows, which later fits share, and the thresholding on the factor:
 construction of the datafit, `solve` and `Solution` included. `diff` is the largest difference of a
-coefficient, relative to the largest; `same` says whether the supports agree.
+coefficient, relative to the largest; `same` says whether the supports agree. BLAS is held to one thread for
+both: on a busy machine the two thread pools of numpy and scipy cost PySINDy up to 27 times that.
 
 Run with: python tests/benchmarks/bench_stlsq.py
 """
@@ -57,7 +58,8 @@ def peer(theta: np.ndarray, y: np.ndarray, ridge: float) -> np.ndarray:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of bad conditions
-        return np.asarray(pysindy.STLSQ(threshold=0.1, alpha=ridge).fit(theta, y).coef_)
+        with one_blas_thread():
+            return np.asarray(pysindy.STLSQ(threshold=0.1, alpha=ridge).fit(theta, y).coef_)
 
 
 def median(task: Callable[[], object], repeats: int) -> float:
@@ -91,7 +93,7 @@ def main() -> None:
             theirs = peer(theta, y, ridge)
             found = ours()
             difference = np.abs(found - theirs).max() / np.abs(theirs).max()
-            seconds = median(lambda ridge=ridge, rows=(theta, y): peer(*rows, ridge), max(repeats // 2, 1))
+            seconds = median(lambda ridge=ridge, rows=(theta, y): peer(*rows, ridge), max(repeats // 3, 1))
             qr = median(lambda rows=(theta, y): factor(*rows), repeats)
             own = median(ours, repeats)
             print(
