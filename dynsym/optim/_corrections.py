@@ -46,6 +46,9 @@ _STEPS = 3
 # Coefficients whose share of the target is below this are candidates for an exact zero.
 _ROUNDING = 1e-11
 
+# Share of the gradient of a coefficient outside the row space below which the rows fix the coefficient.
+_FIXED = 1e-9
+
 # Entries of a sparse E that are written out at most, 250 MB of them.
 _WRITTEN_OUT = 2**25
 
@@ -202,9 +205,14 @@ class _Corrector:
         left = np.zeros((self.F.shape[1], len(chosen)))
         left[first : first + len(own)] = own
         length = np.linalg.norm(own, axis=0)
+        # What one step leaves undecided by rounding is decided by a second.
+        share = np.ones(len(chosen))
         for _ in range(2):
-            left -= self.step(self.F @ left)
-        return np.linalg.norm(left, axis=0) <= 1e-9 * length
+            undecided = np.flatnonzero(share > _FIXED)
+            part = left[:, undecided]
+            left[:, undecided] = part = part - self.step(self.F @ part)
+            share[undecided] = np.linalg.norm(part, axis=0) / length[undecided]
+        return share <= _FIXED
 
 
 def _set_zeros(w: Array, corrector: _Corrector, datafit: Quadratic) -> None:
