@@ -77,6 +77,18 @@ def libraries():
         "generalized": ps.GeneralizedLibrary(
             [ps.PolynomialLibrary(2), ps.FourierLibrary(1)], inputs_per_library=[[0, 1], [2]]
         ),
+        "generalized product": ps.GeneralizedLibrary(
+            [ps.PolynomialLibrary(2), ps.FourierLibrary(1)],
+            tensor_array=[[1, 1]],
+            inputs_per_library=[[0, 1], [2]],
+        ),
+        "parameterized": ps.ParameterizedLibrary(
+            feature_library=ps.PolynomialLibrary(2),
+            parameter_library=ps.PolynomialLibrary(1),
+            num_features=2,
+            num_parameters=1,
+        ),
+        "sum in a product": (ps.IdentityLibrary() + ps.FourierLibrary(1)) * ps.PolynomialLibrary(1),
     }
 
 
@@ -174,6 +186,40 @@ def test_derivatives_on_a_grid_are_no_functions_of_the_states():
     library = ps.PDELibrary(ps.PolynomialLibrary(1), derivative_order=2, spatial_grid=np.linspace(0, 1, 16))
     with pytest.raises(dy.DataError, match="PDELibrary"):
         interop.dictionary_of(library, ("u",))
+
+
+@pytest.mark.parametrize("kind", ["sum", "product", "generalized"])
+def test_derivatives_on_a_grid_are_refused_inside_other_libraries(kind):
+    grid = ps.PDELibrary(ps.PolynomialLibrary(1), derivative_order=2, spatial_grid=np.linspace(0, 1, 16))
+    whole = {
+        "sum": lambda: ps.PolynomialLibrary(2) + grid,
+        "product": lambda: ps.PolynomialLibrary(2) * grid,
+        "generalized": lambda: ps.GeneralizedLibrary([ps.PolynomialLibrary(2), grid]),
+    }[kind]()
+    with pytest.raises(dy.DataError, match="PDELibrary are derivatives on a spatial grid"):
+        interop.dictionary_of(whole, ("u",))
+
+
+def test_fitted_models_on_a_grid_are_refused():
+    space, time = np.linspace(0, 6, 32), np.linspace(0, 1, 40)
+    u = np.sin(space[:, None] - time)[:, :, None]
+    strong = ps.PDELibrary(ps.PolynomialLibrary(1), derivative_order=2, spatial_grid=space)
+    points = np.stack(np.meshgrid(space, time, indexing="ij"), axis=-1)
+    weak = ps.WeakPDELibrary(
+        ps.PolynomialLibrary(1), derivative_order=1, spatiotemporal_grid=points, K=5, H_xt=[1.0, 0.2]
+    )
+    for library in (strong, weak):
+        model = ps.SINDy(feature_library=library).fit(u, t=time, feature_names=["u"])
+        with pytest.raises(dy.DataError, match=type(library).__name__):
+            interop.from_pysindy(model)
+
+
+def test_parameters_as_control_inputs_are_refused_and_as_states_are_states():
+    library = libraries()["parameterized"]
+    x = LORENZ.simulate([-8.0, 8.0, 27.0], TIMES).x
+    model = ps.SINDy(feature_library=library).fit(x[:, :2], t=TIMES, u=x[:, 2:])
+    with pytest.raises(dy.DataError, match="1 control input"):
+        interop.from_pysindy(model)
 
 
 FIELDS = {
@@ -329,6 +375,16 @@ def test_too_short_runs_and_classes_are_refused():
         ps.SR3(reg_weight_lam=0.05, regularizer="l1", tol=1e-10, max_iter=5000),
         ps.SSR(alpha=1e-6),
         ps.FROLS(alpha=1e-6),
+        ps.STLSQ(threshold=0.2, alpha=0.01, normalize_columns=True),
+        ps.ConstrainedSR3(
+            reg_weight_lam=0.001,
+            tol=1e-12,
+            max_iter=20_000,
+            constraint_lhs=np.eye(20)[:2],
+            constraint_rhs=np.zeros(2),
+            constraint_order="feature",
+            equality_constraints=True,
+        ),
     ],
     ids=lambda o: type(o).__name__,
 )
@@ -458,6 +514,104 @@ def test_weights_may_be_absent_by_name_as_pysindys_main_branch_calls_it(kind):
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_a_weight_counts_a_sample_as_often(kind):
+    x, slope = hopf_data(noise=0.3)
+    theta = CUBIC.evaluate(x)
+    times = np.random.default_rng(1).integers(0, 4, len(x))
+    repeated = OPTIMIZERS[kind]().fit(np.repeat(theta, times, axis=0), np.repeat(slope, times, axis=0)).coef_
+    weighted = OPTIMIZERS[kind]().fit(theta, slope, sample_weight=times).coef_
+    assert np.allclose(weighted, repeated, rtol=1e-6, atol=1e-9)
+    # Negative control: the weights matter.
+    assert not np.allclose(weighted, OPTIMIZERS[kind]().fit(theta, slope).coef_, rtol=1e-4)
+    one = OPTIMIZERS[kind]().fit(theta, slope, sample_weight=np.ones(len(x))).coef_
+    assert np.array_equal(one, OPTIMIZERS[kind]().fit(theta, slope, sample_weight=1.0).coef_)
+
+
+def test_weights_keep_to_their_samples_where_slopes_are_missing():
+    # PySINDy's finite differences without end points leave rows of NaN, which its optimizers drop.
+    x, slope = hopf_data(noise=0.3)
+    theta, w = CUBIC.evaluate(x), np.linspace(0.0, 2.0, len(x))
+    holes = slope.copy()
+    holes[::7] = np.nan
+    known = np.isfinite(holes).all(axis=1)
+    found = interop.EquivariantOptimizer(TURN, CUBIC).fit(theta, holes, sample_weight=w).coef_
+    expected = interop.EquivariantOptimizer(TURN, CUBIC).fit(theta[known], slope[known], w[known]).coef_
+    assert np.allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (lambda m: np.ones(m - 1), r"shape \(\d+,\) but there are 900 samples"),
+        (lambda m: np.ones((m, 1)), "give one number per sample"),
+        (lambda m: np.append(np.ones(m - 1), -1.0), r"sample_weight\[899\] is -1"),
+        (lambda m: np.append(np.nan, np.ones(m - 1)), r"sample_weight\[0\] is nan"),
+        (np.zeros, "nothing is left"),
+    ],
+)
+def test_weights_that_are_none_are_refused(weights, message):
+    x, slope = hopf_data()
+    with pytest.raises(dy.DataError, match=message):
+        interop.EquivariantOptimizer(TURN, CUBIC).fit(CUBIC.evaluate(x), slope, weights(len(x)))
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("name", ["normalize_columns", "unbias"])
+def test_steps_that_would_break_the_symmetry_cannot_be_switched_on(kind, name):
+    optimizer = OPTIMIZERS[kind]()
+    assert name not in optimizer.get_params()
+    with pytest.raises(TypeError, match=name):
+        type(optimizer)(**optimizer.get_params(), **{name: True})
+    with pytest.raises(ValueError, match=name):
+        optimizer.set_params(**{name: True})
+    setattr(optimizer, name, True)
+    with pytest.raises(dy.DataError, match=f"{name} was set to True: .* breaks the symmetry"):
+        fitted(optimizer)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_lists_of_runs_with_times_of_their_own_are_one_data_set(kind):
+    t = [TIMES[:200], TIMES[:331:2] + 5.0]
+    x = [HOPF.simulate(s, one).x for s, one in zip(([0.2, 0.1], [1.4, -0.6]), t, strict=True)]
+    library = ps.PolynomialLibrary(3)
+    model = ps.SINDy(optimizer=OPTIMIZERS[kind](), feature_library=library).fit(x, t=t)
+    slopes = [ps.FiniteDifference(axis=0)(one, times) for one, times in zip(x, t, strict=True)]
+    by_hand = OPTIMIZERS[kind]().fit(CUBIC.evaluate(np.concatenate(x)), np.concatenate(slopes))
+    assert np.allclose(model.coefficients(), by_hand.coef_, rtol=1e-6, atol=1e-9)
+
+
+def test_a_grid_search_clones_and_scores():
+    from sklearn.model_selection import GridSearchCV, KFold
+
+    x, slope = hopf_data(noise=0.3)
+    search = GridSearchCV(
+        interop.EquivariantOptimizer(TURN, CUBIC), {"threshold": [0.0, 0.2]}, cv=KFold(3, shuffle=True)
+    )
+    search.fit(CUBIC.evaluate(x), slope)
+    assert search.best_estimator_.threshold in (0.0, 0.2)
+    assert broken(search.best_estimator_.coef_) < 1e-10
+    assert repr(interop.EquivariantOptimizer(TURN, CUBIC, 0.2)).startswith("EquivariantOptimizer(")
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_control_inputs_and_dropped_terms_are_refused(kind):
+    x, slope = hopf_data()
+    model = ps.SINDy(optimizer=OPTIMIZERS[kind](), feature_library=ps.PolynomialLibrary(3))
+    times = [np.arange(len(x), dtype=float)]
+    with pytest.raises(dy.DataError, match="the feature library gives 20 columns"):
+        model.fit([x], t=times, x_dot=[slope], u=[np.sin(times[0])[:, None]])
+    three = dy.Monomials(3, 3, names=("x", "y", "u"))
+    forced = interop.EquivariantOptimizer(dy.generators.rotations(3), three)
+    with pytest.raises(dy.DataError, match="control inputs have none, so leave u out"):
+        ps.SINDy(forced, ps.PolynomialLibrary(3)).fit(
+            [x], t=times, x_dot=[slope], u=[np.sin(times[0])[:, None]]
+        )
+    half = ps.EnsembleOptimizer(OPTIMIZERS[kind](), library_ensemble=True, n_candidates_to_drop=1, n_models=2)
+    with pytest.raises(dy.DataError, match="leave library_ensemble off"):
+        fitted(half)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_an_optimizer_refuses_another_library(kind):
     with pytest.raises(dy.DataError, match="has 10 terms but the feature library gives 6 columns"):
         fitted(OPTIMIZERS[kind](), degree=2)
@@ -480,6 +634,7 @@ def test_an_ensemble_of_equivariant_fits_keeps_the_constraint_in_its_mean():
         inner, bagging=True, n_models=4, ensemble_aggregator=lambda c: np.mean(c, axis=0)
     )
     assert broken(fitted(mean).coefficients()) < 1e-10
+    assert not hasattr(inner, "coef_") or broken(inner.coef_) < 1e-10
 
 
 # ---- imports --------------------------------------------------------------------------------------------------

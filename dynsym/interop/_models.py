@@ -135,11 +135,7 @@ def dictionary_of(library: Any, names: Sequence[str]) -> Dictionary:
         return own if own.names == tuple(names) else own.renamed(names)
     if type(library) is ps.PolynomialLibrary:
         return _polynomials(library, names)
-    require(
-        not isinstance(library, ps.PDELibrary | ps.WeakPDELibrary),
-        f"the features of {type(library).__name__} are derivatives on a spatial grid, not functions of "
-        f"{len(names)} state(s)",
-    )
+    _require_functions(library, len(names))
     return PySINDyDictionary(library, names)
 
 
@@ -183,6 +179,24 @@ def _polynomials(library: Any, names: Sequence[str]) -> Dictionary:
         return every
     x = symbols_for(every.names)
     return Terms([sp.Mul(*(s ** int(e) for s, e in zip(x, row) if e)) for row in powers], every.names)
+
+
+def _require_functions(library: Any, n: int) -> None:
+    """Refuse features that depend on more than the state at one time, also inside sums and products."""
+    import pysindy as ps
+
+    name = type(library).__name__
+    require(
+        not isinstance(library, ps.PDELibrary | ps.WeakPDELibrary),
+        f"the features of {name} are derivatives on a spatial grid, not functions of {n} state(s); fit fields "
+        "on a grid with PySINDy itself",
+    )
+    require(
+        name != "SINDyPILibrary",
+        f"the features of {name} contain derivatives in time, not only functions of {n} state(s)",
+    )
+    for part in getattr(library, "libraries", None) or ():
+        _require_functions(part, n)
 
 
 def _probe(dictionary: Dictionary) -> Array:

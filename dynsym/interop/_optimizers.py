@@ -80,10 +80,24 @@ class _Symmetric(_Optimizer):
     solution_: Solution
 
     def fit(self, x_: npt.ArrayLike, y: npt.ArrayLike, sample_weight: Any = None) -> _Symmetric:
-        """Minimise over coef_ (n, p); x_ (m, p) are the features, y (m, n) the derivatives."""
-        target = np.asarray(y)
-        _require_columns(self.dictionary, np.asarray(x_), target)
-        super().fit(x_, target, sample_weight=sample_weight)
+        """Minimise over coef_ (n, p); x_ (m, p) are the features, y (m, n) the derivatives.
+
+        With `sample_weight`, a number or (m,), the sum of squares counts row i with weight w_i.
+        """
+        for name in ("unbias", "normalize_columns"):
+            require(
+                not getattr(self, name),
+                f"{name} was set to {getattr(self, name)}: it changes coefficients after they were fitted, "
+                "which breaks the symmetry; set it to False",
+            )
+        theta, target = np.asarray(x_), np.asarray(y)
+        _require_columns(self.dictionary, theta, target)
+        if sample_weight is not None:
+            theta, target = _weighted(theta, target, sample_weight)
+        # PySINDy's base class otherwise begins with a least-squares fit of its own, which nothing here uses.
+        self.initial_guess = np.zeros((1 if target.ndim == 1 else target.shape[1], theta.shape[1]))
+        super().fit(theta, target)
+        self.history_ = [self.coef_]
         return self
 
     def _solve(
@@ -225,16 +239,38 @@ class EquivariantOptimizer(_Symmetric):
         self._solve(x, y, STLSQ(self.threshold) if self.threshold else None, [constraint])
 
 
+def _weighted(theta: Array, target: Array, sample_weight: npt.ArrayLike) -> tuple[Array, Array]:
+    """Rows times the square roots of their weights, so that their squares count w_i times."""
+    w = np.asarray(sample_weight, dtype=float)
+    w = np.full(len(theta), w) if w.ndim == 0 else w
+    require(
+        w.shape == (len(theta),),
+        f"sample_weight has shape {w.shape} but there are {len(theta)} samples; give one number per sample, "
+        "in the order of the runs, or one for all",
+    )
+    bad = np.flatnonzero(~(np.isfinite(w) & (w >= 0)))
+    if len(bad):
+        raise DataError(f"sample_weight[{bad[0]}] is {w[bad[0]]}; weights must be finite and not negative")
+    require(bool(w.any()), "every sample_weight is 0; nothing is left to fit")
+    root = np.sqrt(w)
+    return theta * root[:, None], target * (root[:, None] if target.ndim == 2 else root)
+
+
 def _require_columns(dictionary: Dictionary, theta: Array, target: Array) -> None:
     """Refuse features that are not theta(x): by their number, and by value where the states are among them."""
     p, n = dictionary.n_terms, dictionary.n_states
     require(
         theta.shape[1] == p,
         f"the dictionary has {p} terms but the feature library gives {theta.shape[1]} columns; give the "
-        "optimizer dictionary=dynsym.interop.dictionary_of(library, names)",
+        "optimizer dictionary=dynsym.interop.dictionary_of(library, names), and leave library_ensemble off, "
+        "which hides terms from it",
     )
     wide = 1 if target.ndim == 1 else target.shape[1]
-    require(wide == n, f"the dictionary is over {n} states but there are {wide} equations")
+    require(
+        wide == n,
+        f"the dictionary is over {n} states but there are {wide} equations; control inputs have none, so "
+        "leave u out",
+    )
     if not set(dictionary.names) <= set(dictionary.terms):
         return
     rows = theta[np.isfinite(theta).all(axis=1)]

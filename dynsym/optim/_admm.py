@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from dynsym._checks import Array, require
+from dynsym._threads import one_blas_thread
 from dynsym.optim._constraints import LinearConstraint
 from dynsym.optim._datafits import Datafit
 from dynsym.optim._penalties import Proximable
@@ -95,7 +95,7 @@ class ADMM:
             f"ADMM needs penalties with a proximal map, got {[type(part).__name__ for part in rest]}; use "
             "CVXPY() for others, and leave the solver out where there is no penalty",
         )
-        with threadpool_limits(1):
+        with one_blas_thread():
             run = _Run(smooth.compressed(), parts, problem.constraint)
             converged = run.iterate(self.tol, self.max_iter)
         C = run.best.reshape(problem.shape)

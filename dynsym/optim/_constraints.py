@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import linalg, sparse
 
 from dynsym._checks import Array, DataError, as_floats, frozen, require, require_finite
-from dynsym.optim._matrices import DENSE_SHARE, Matrix, as_matrix, dense, row_norms
+from dynsym.optim._matrices import DENSE_SHARE, Matrix, as_matrix, as_rows, dense, row_norms
 
 # Rows that cannot be met to this accuracy (rows of unit norm, relative to the size of w and rhs) contradict.
 _CONSISTENT = 1e-9
@@ -60,7 +60,7 @@ class LinearConstraint:
     rtol: float = 1e-11
 
     def __post_init__(self) -> None:
-        matrix = sparse.csr_array(as_matrix("matrix", self.matrix))
+        matrix = as_rows(as_matrix("matrix", self.matrix))
         object.__setattr__(self, "matrix", matrix)
         rhs = as_floats("rhs", np.zeros(matrix.shape[0]) if self.rhs is None else self.rhs, 1)
         require_finite("rhs", rhs)

@@ -148,7 +148,8 @@ class Quadratic(Datafit):
         )
 
     def compressed(self) -> Quadratic:
-        return Quadratic(*triangular_rows(self.R, self.Y))
+        R, Y = triangular_rows(self.R, self.Y)
+        return self if R is self.R else Quadratic(R, Y)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from dynsym._checks import Array, require
+from dynsym._threads import one_blas_thread
 from dynsym.optim._constraints import LinearConstraint
+from dynsym.optim._corrections import least_correction
 from dynsym.optim._datafits import Datafit, Quadratic
-from dynsym.optim._matrices import dense, least_norm_solution
+from dynsym.optim._matrices import dense
 from dynsym.optim._problem import Problem
 from dynsym.optim._solution import Solution
+from dynsym.optim._supports import Support, Supports, orthogonal_solution
 
-Support = npt.NDArray[np.bool_]
+# Minimiser C (n, p) on a support, and the number of directions left free.
+Regression: TypeAlias = Callable[[Support], tuple[Array, int]]
 
 
 def least_squares(
@@ -26,40 +31,61 @@ def least_squares(
     Where the data leave directions free, C is the minimiser of least norm.
     """
     active = np.ones(datafit.shape, dtype=bool) if support is None else support
+    return regression(datafit, constraint)(active)
+
+
+def regression(datafit: Datafit, constraint: LinearConstraint | None = None) -> Regression:
+    """Return support -> (C, free), with what does not depend on the support computed once."""
     if constraint is None and isinstance(datafit, Quadratic):
-        return _by_equation(datafit, active)
+        return _EquationWise(Supports(datafit.R, datafit.Y))
+    return partial(_coupled, datafit, constraint)
+
+
+def _coupled(datafit: Datafit, constraint: LinearConstraint | None, active: Support) -> tuple[Array, int]:
+    if constraint is not None and isinstance(datafit, Quadratic):
+        met = least_correction(datafit, constraint, active)
+        if met is not None:
+            return met, 0
     C = np.zeros(datafit.shape)
     columns = active.ravel()
     A, y = datafit.rows()
     A = A[:, np.flatnonzero(columns)]
     if constraint is None:
-        solved, rank = least_norm_solution(dense(A), y[:, None])
+        solved, rank = orthogonal_solution(dense(A), y[:, None])
         C[active] = solved[:, 0]
         return C, A.shape[1] - rank
     reduced = constraint.restricted(columns)
     w0, Z = reduced.particular, reduced.null_space
-    a, rank = least_norm_solution(dense(A @ Z), (y - A @ w0)[:, None])
+    a, rank = orthogonal_solution(dense(A @ Z), (y - A @ w0)[:, None])
     C[active] = reduced.project(w0 + Z @ a[:, 0])
     return C, int(Z.shape[1]) - rank
 
 
-def _by_equation(datafit: Quadratic, active: Support) -> tuple[Array, int]:
-    """Solve equations that share a support together, since they share the factorisation."""
-    C = np.zeros(datafit.shape)
-    free = 0
-    patterns, members = np.unique(active, axis=0, return_inverse=True)
-    for number, pattern in enumerate(patterns):
-        equations = np.flatnonzero(members.ravel() == number)
-        columns = np.flatnonzero(pattern)
-        solved, rank = least_norm_solution(datafit.R[:, columns], datafit.Y[:, equations])
-        C[np.ix_(equations, columns)] = solved.T
-        free += len(equations) * (len(columns) - rank)
-    return C, free
+class _EquationWise:
+    """Least squares on supports, where only equations whose support changed are solved again."""
+
+    def __init__(self, supports: Supports) -> None:
+        self._supports = supports
+        shape = supports.Y.shape[1], supports.R.shape[1]
+        # On the empty support nothing is to be solved.
+        self._active = np.zeros(shape, dtype=bool)
+        self._C = np.zeros(shape)
+        self._free = np.zeros(shape[0], dtype=np.intp)
+
+    def __call__(self, active: Support) -> tuple[Array, int]:
+        changed = np.flatnonzero(np.any(active != self._active, axis=1))
+        if len(changed):
+            self._C[changed], self._free[changed] = self._supports.solve(active, changed)
+            self._active = active.copy()
+        return self._C.copy(), int(self._free.sum())
 
 
 @dataclass(frozen=True)
 class LeastSquares:
-    """Null-space method: constraints are eliminated, then one orthogonal factorisation gives the minimiser.
+    """The minimiser by direct factorisation, under constraints by the least correction that meets them.
+
+    Where that may lose digits it is the null-space method: constraints are eliminated, then one orthogonal
+    factorisation gives the minimiser.
 
     It takes no penalty but `Ridge`, which it adds to the datafit.
     """
@@ -71,7 +97,7 @@ class LeastSquares:
         require(
             not rest, f"least squares cannot take the penalty {names}; use ADMM() or leave the solver out"
         )
-        with threadpool_limits(1):
+        with one_blas_thread():
             C, free = least_squares(smooth.compressed(), problem.constraint)
         message = "the minimiser is unique"
         if free:

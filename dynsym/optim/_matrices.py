@@ -32,6 +32,16 @@ def as_matrix(name: str, value: npt.ArrayLike | Matrix) -> Matrix:
     return rows
 
 
+def as_rows(matrix: Matrix) -> Matrix:
+    """Return the matrix as a CSR array without stored zeros."""
+    if sparse.issparse(matrix) or not np.all(matrix):
+        return sparse.csr_array(matrix)
+    # Where nothing is zero there is nothing to look for.
+    count, size = matrix.shape
+    columns = np.tile(np.arange(size, dtype=np.int32), count)
+    return sparse.csr_array((matrix.ravel(), columns, np.arange(count + 1) * size), shape=matrix.shape)
+
+
 def vstack(blocks: Sequence[Matrix]) -> Matrix:
     """Stack matrices on top of each other; sparse unless the result is mostly filled."""
     stacked = sparse.csr_array(sparse.vstack([sparse.csr_array(block) for block in blocks]))
@@ -52,9 +62,19 @@ def squared_column_norms(matrix: Matrix) -> Array:
     return np.asarray(squares.sum(axis=0), dtype=float).ravel()
 
 
+def column_sizes(A: Array) -> Array:
+    """Return the Euclidean norms of the columns, 1 for columns of zeros: what to divide columns by."""
+    size = np.sqrt(squared_column_norms(A))
+    return np.where(size > 0, size, 1.0)
+
+
 def row_norms(matrix: Matrix) -> Array:
     """Return the Euclidean norm of each row."""
-    return np.asarray(np.sqrt(squared_column_norms(matrix.T)))
+    if not sparse.issparse(matrix):
+        return np.asarray(np.linalg.norm(matrix, axis=1))
+    rows = sparse.csr_array(matrix)
+    squares = sparse.csr_array((rows.data**2, rows.indices, rows.indptr), shape=rows.shape)
+    return np.sqrt(np.asarray(squares @ np.ones(rows.shape[1]), dtype=float))
 
 
 def weighted_gram(matrix: Matrix, weights: Array) -> Array:
@@ -70,8 +90,7 @@ def least_norm_solution(A: Array, B: Array) -> tuple[Array, int]:
     The columns of A are equilibrated before the rank is decided, so that terms of very different size (1 and
     x^5, say) count alike; the norm that is made least is that of X itself, in its own units.
     """
-    scale = np.sqrt(squared_column_norms(A))
-    scale[scale == 0] = 1.0
+    scale = column_sizes(A)
     scaled = A / scale
     if min(A.shape) == 0:
         return np.zeros((A.shape[1], B.shape[1])), 0
@@ -96,6 +115,5 @@ def triangular_rows(A: Array, B: Array) -> tuple[Array, Array]:
     p = A.shape[1]
     if A.shape[0] <= p + B.shape[1]:
         return A, B
-    (T,) = linalg.qr(np.hstack([A, B]), mode="r")
-    T = T[: p + B.shape[1]]
+    T = np.asarray(np.linalg.qr(np.hstack([A, B]), mode="r"))
     return T[:, :p], T[:, p:]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from dynsym._checks import Array, DataError, require
-from dynsym.optim._constraints import LinearConstraint
-from dynsym.optim._datafits import Datafit
-from dynsym.optim._least_squares import Support, least_squares
+from dynsym._threads import one_blas_thread
+from dynsym.optim._least_squares import Regression, regression
 from dynsym.optim._problem import Problem
 from dynsym.optim._solution import Solution
+from dynsym.optim._supports import Support
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,14 @@ class STLSQ:
     def minimise(self, problem: Problem) -> Solution:
         """Return the thresholded coefficients; the problem carries no penalty of its own."""
         require(problem.penalty is None, "STLSQ takes the place of a penalty; pass it alone")
-        datafit = problem.datafit.compressed()
-        with threadpool_limits(1):
-            support, steps, rests = self._select(datafit, problem.constraint)
-            C, free = self._regress(datafit, problem.constraint, support)
+        with one_blas_thread():
+            datafit = problem.datafit.compressed()
+            plain = regression(datafit, problem.constraint)
+            ridged = (
+                regression(datafit.with_ridge(self.ridge), problem.constraint) if self.ridge > 0 else plain
+            )
+            support, steps, rests = self._select(ridged, datafit.shape)
+            C, free = self._regress(plain, support)
         return problem.solution(
             C,
             solver="STLSQ",
@@ -83,22 +86,19 @@ class STLSQ:
             gap=None,
         )
 
-    def _select(self, datafit: Datafit, constraint: LinearConstraint | None) -> tuple[Support, int, bool]:
-        regularised = datafit.with_ridge(self.ridge) if self.ridge > 0 else datafit
-        support = np.ones(datafit.shape, dtype=bool)
+    def _select(self, solve: Regression, shape: tuple[int, int]) -> tuple[Support, int, bool]:
+        support = np.ones(shape, dtype=bool)
         for step in range(1, self.max_iter + 1):
-            C, _ = self._regress(regularised, constraint, support)
+            C, _ = self._regress(solve, support)
             kept = support & (np.abs(C) >= self.threshold) & (C != 0)
             if np.array_equal(kept, support):
                 return support, step, True
             support = kept
         return support, self.max_iter, False
 
-    def _regress(
-        self, datafit: Datafit, constraint: LinearConstraint | None, support: Support
-    ) -> tuple[Array, int]:
+    def _regress(self, solve: Regression, support: Support) -> tuple[Array, int]:
         try:
-            return least_squares(datafit, constraint, support)
+            return solve(support)
         except DataError as error:
             raise DataError(
                 f"with the {int(np.sum(~support))} coefficients below {self.threshold} set to zero, "

@@ -17,7 +17,8 @@ from ..differentiation import RowMethod, WeakForm
 from ..inner_product import region_around
 from ..optim import STLSQ, LinearConstraint, Penalty, Quadratic, Solution, Solver, solve
 from ..vector_field import VectorField
-from ._information import Information, free_directions
+from ._constrained import constrained_least_squares, joint
+from ._information import Information
 from ._model import Model
 from ._selection import Stepwise
 
@@ -150,50 +151,4 @@ def _solve(
         constraint_residual=0.0,
         message=f"least squares on the {int(support.sum())} selected of {support.size} coefficients",
         solver="stepwise selection",
-    )
-
-
-def joint(constraints: Sequence[LinearConstraint]) -> LinearConstraint:
-    """All constraints as one."""
-    out = constraints[0]
-    for extra in constraints[1:]:
-        out = out & extra
-    return out
-
-
-def constrained_least_squares(information: Information, constraint: LinearConstraint) -> Solution:
-    """argmin |T C^T - Y|^2 subject to E C = d, over the free directions of the constraint.
-
-    The columns of the reduced problem are given equal size: terms of very different size (a constant and r^-5, say) would
-    otherwise lose digits. Terms that the constraint forbids come out as exact zeros.
-    """
-    theta, target = information.total.theta, information.total.target
-    n, p = target.shape[1], information.n_terms
-    free = free_directions(constraint)
-    start = constraint.particular.reshape(n, p)
-    rows = np.concatenate([theta @ free[i * p : (i + 1) * p] for i in range(n)])
-    wanted = np.concatenate([target[:, i] - theta @ start[i] for i in range(n)])
-    size = np.linalg.norm(rows, axis=0)
-    size = np.where(size > 0, size, 1.0)
-    step, _, rank, _ = np.linalg.lstsq(rows / size, wanted, rcond=1e-13)
-    c = start + (free @ (step / size)).reshape(n, p)
-    # What is below the rounding of the right-hand sides is rounding too.
-    share = np.abs(c) * np.linalg.norm(theta, axis=0)
-    forbidden = (np.linalg.norm(free, axis=1).reshape(n, p) < 1e-12) & (start == 0)
-    c = np.where(forbidden | (share <= 1e-14 * np.linalg.norm(target, axis=0)[:, None]), 0.0, c)
-    unique = (
-        "unique"
-        if rank == free.shape[1]
-        else "not unique: the data leave free directions open, the least one is taken"
-    )
-    return Solution(
-        coefficients=c,
-        support=c != 0,
-        objective=0.5 * float(np.sum((theta @ c.T - target) ** 2)),
-        duality_gap=0.0,
-        iterations=1,
-        converged=True,
-        constraint_residual=float(constraint.residual(c.ravel())),
-        message=f"least squares over {free.shape[1]} free directions; the minimiser is {unique}",
-        solver="constrained least squares",
     )
