@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from scipy.integrate import DOP853
@@ -123,14 +124,13 @@ class _Advance:
         scale = atol + rtol * np.maximum(np.abs(group.x), np.abs(y))
         flat = group.stages[:13].reshape(13, -1)
         high, low = (
-            np.sum((np.dot(row, flat).reshape(y.shape) / scale) ** 2, axis=0) for row in (DOP853.E5, DOP853.E3)
+            np.sum((np.dot(row, flat).reshape(y.shape) / scale) ** 2, axis=0)
+            for row in (DOP853.E5, DOP853.E3)
         )
         both = (high + 0.01 * low) * len(y)
         return np.where(both == 0, 0.0, h * high / np.sqrt(np.where(both == 0, 1.0, both)))
 
-    def _sample(
-        self, group: _Group, y: Array, h: Array, arrive: Array, good: npt.NDArray[np.bool_]
-    ) -> None:
+    def _sample(self, group: _Group, y: Array, h: Array, arrive: Array, good: npt.NDArray[np.bool_]) -> None:
         """Write the samples that lie within the accepted steps."""
         upto = np.where(good, np.searchsorted(self.times, arrive, side="right"), group.done)
         count = upto - group.done

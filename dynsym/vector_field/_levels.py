@@ -122,7 +122,9 @@ class Levels:
 
 def kept_within(old: Array, new: Array, projected: Array) -> Array:
     """The projected states (k, n), NaN where the projection moved one by more than half of its step."""
-    most = _OF_THE_STEP * _length(new - old) + _CLOSE * _length(new)  # the last step may be as short as rounding
+    most = _OF_THE_STEP * _length(new - old) + _CLOSE * _length(
+        new
+    )  # the last step may be as short as rounding
     lost = ~(_length(projected - new) <= most)
     return np.where(lost[:, None], np.nan, projected)
 

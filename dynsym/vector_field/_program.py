@@ -157,7 +157,8 @@ def compile_rows(rows: Rows) -> Program:
     chain = _chain(rows)
     n, q = len(rows.names), len(rows.rows)
     atoms = _atoms(rows)
-    names = {**{((k, 1),): f"x{k}" for k in range(n + len(rows.atoms))}, **{m: f"m{i}" for i, m in enumerate(chain)}}
+    names: dict[Monomial, str] = {((k, 1),): f"x{k}" for k in range(n + len(rows.atoms))}
+    names.update((monomial, f"m{i}") for i, monomial in enumerate(chain))
     scalar = _scalar_source(rows, chain, names)
     vector = _vector_source(rows, chain, names)
     one = _function(scalar, "one", {"atoms": atoms[0]})

@@ -87,7 +87,8 @@ class Rows:
         row: Row = {}
         for part in sp.Add.make_args(expression):
             c, rest = part.as_coeff_Mul()
-            coefficient, monomial = float(c), ()
+            coefficient = float(c)
+            monomial: Monomial = ()
             for factor in sp.Mul.make_args(rest):
                 if factor.is_number:
                     coefficient *= float(factor)

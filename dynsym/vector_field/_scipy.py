@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.integrate import ODEintWarning, odeint, solve_ivp
@@ -12,9 +13,10 @@ from .._checks import Array
 from ._integrator import Integrator
 from ._program import UNDEFINED, Program
 
-_IMPLICIT = ("Radau", "BDF", "LSODA")
-_MOST_STEPS = 2**31 - 1  # between two samples; odeint stops after 500 otherwise
+_IMPLICIT = ("Radau", "BDF")
+_MOST_STEPS = 1_000_000  # between two samples; odeint stops after 500 otherwise
 _LEAST_RTOL = 100 * np.finfo(float).eps  # solve_ivp takes no smaller one
+_DONE = "Integration successful."
 
 
 def guarded(program: Program) -> Callable[[Array], Array]:
@@ -31,47 +33,59 @@ def guarded(program: Program) -> Callable[[Array], Array]:
 
 
 def solve_with_scipy(
-    program: Program,
-    jacobian: Callable[[], Program],
-    start: Array,
-    times: Array,
-    how: Integrator,
+    program: Program, jacobian: Callable[[], Program], start: Array, times: Array, how: Integrator
 ) -> tuple[Array, str]:
     """The solution at the times as far as it can be followed, (k, n), and why it ended (empty if it did not)."""
     with np.errstate(all="ignore"):
-        if how.method == "LSODA":
-            whole = _odeint(program, start, times, how)
-            if whole is not None:
-                return whole, ""
-        return _solve_ivp(program, jacobian, start, times, how)
+        if not np.isfinite(guarded(program)(start)).all():
+            return start[None, :], "the field has no value there."
+        solver = _odeint if how.method == "LSODA" else _solve_ivp
+        return solver(program, jacobian, start, times, how)
 
 
-def _odeint(program: Program, start: Array, times: Array, how: Integrator) -> Array | None:
-    """LSODA without a call of Python per step; None where it failed, for it does not say how far it came."""
-    run = guarded(program)
+def _odeint(
+    program: Program, jacobian: Callable[[], Program], start: Array, times: Array, how: Integrator
+) -> tuple[Array, str]:
+    """LSODA without a call of Python per step; `solve_ivp` with LSODA does not end where a solution does."""
+    one, nowhere = program.one, (np.nan,) * program.n_values
+    slopes = _matrix(jacobian)
+
+    def rate(state: Array, _: float) -> tuple[float, ...]:
+        try:
+            return one(*state.tolist())
+        except UNDEFINED:
+            return nowhere
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ODEintWarning)
         x, facts = odeint(
-            lambda state, _: run(state),
+            rate,
             start,
             times,
+            Dfun=lambda state, _: slopes(state),
             rtol=how.rtol,
             atol=how.atol,
             mxstep=_MOST_STEPS,
             full_output=True,
         )
-    return x if facts["message"] == "Integration successful." and np.isfinite(x).all() else None
+    if facts["message"] == _DONE:
+        return x, ""
+    # After a failure neither the states nor these times are filled beyond the place where it happened.
+    short = ~(facts["tcur"] >= times[1:])
+    why = f"LSODA says: {facts['message']}"
+    if facts["message"].startswith("Excess work"):
+        why = f"LSODA took more than {_MOST_STEPS} steps between two samples."
+    return x[: int(np.argmax(short)) + 1], why
 
 
 def _solve_ivp(
     program: Program, jacobian: Callable[[], Program], start: Array, times: Array, how: Integrator
 ) -> tuple[Array, str]:
     run = guarded(program)
-    options = {}
+    options: dict[str, Any] = {}
     if how.method in _IMPLICIT:
-        slopes, n = guarded(jacobian()), len(start)
-        # Their linear algebra refuses NaN; where f has no value the residual is NaN anyway, and the step is cut.
-        options["jac"] = lambda _, state: np.nan_to_num(slopes(state)).reshape(n, n)
+        slopes = _matrix(jacobian)
+        options["jac"] = lambda _, state: slopes(state)
     out = solve_ivp(
         lambda _, state: run(state),
         (times[0], times[-1]),
@@ -86,3 +100,16 @@ def _solve_ivp(
     reached = out.y.T if len(out.t) else start[None, :]
     ended = "" if out.success and len(reached) == len(times) else str(out.message)
     return reached, ended
+
+
+def _matrix(jacobian: Callable[[], Program]) -> Callable[[Array], Array]:
+    """Df as a function of one state, (n,) -> (n, n), compiled when a solver first asks for it."""
+    run: list[Callable[[Array], Array]] = []
+
+    def slopes(state: Array) -> Array:
+        if not run:
+            run.append(guarded(jacobian()))
+        # The solvers' linear algebra refuses NaN; where f has no value the residual is NaN anyway, and the step is cut.
+        return np.nan_to_num(run[0](state)).reshape(len(state), len(state))
+
+    return slopes

@@ -69,7 +69,8 @@ def follow_many(field: _Field, starts: Array, times: Array, how: Integrator, con
     x.flags.writeable = False
     why = _dop853.TOO_SMALL if levels is None else f"{_dop853.TOO_SMALL[:-1]}, or {LOST}"
     return [
-        _finite(times, one[:count], "" if count == len(times) else why) for one, count in zip(x, reached.tolist())
+        _finite(times, one[:count], "" if count == len(times) else why)
+        for one, count in zip(x, reached.tolist())
     ]
 
 
