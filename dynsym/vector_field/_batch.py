@@ -115,8 +115,23 @@ class _Advance:
         # fmax passes over NaN: where the field has no value, the step is cut most.
         group.h = h * np.where(good, np.minimum(group.largest, factor), np.fmax(LEAST_FACTOR, factor))
         group.largest = np.where(good, LARGEST_FACTOR, 1.0)
+        near = self._projected(group, y, good)
+        # A state that the laws do not let go on ends here.
+        ended = good & np.isnan(near).any(axis=0)
+        group.h[ended] = np.nan
+        good &= ~ended
         self._sample(group, y, h, arrive, good)
-        self._move(group, y, arrive, good)
+        self._move(group, near, arrive, good)
+
+    def _projected(self, group: _Group, y: Array, good: npt.NDArray[np.bool_]) -> Array:
+        """The ends of the accepted steps on the level sets of the laws, NaN where that cannot be."""
+        if self.levels is None or not good.any():
+            return y
+        new = np.ascontiguousarray(y[:, good].T)
+        near = self.levels.project(new, self.values[group.which[good]])
+        out = y.copy()
+        out[:, good] = kept_within(group.x[:, good].T, new, near).T
+        return out
 
     def _error(self, group: _Group, y: Array, h: Array) -> Array:
         """The error of each step over its tolerance, (k,)."""
@@ -154,16 +169,9 @@ class _Advance:
         self.out[which, sample] = values
         group.done = upto
 
-    def _move(self, group: _Group, y: Array, arrive: Array, good: npt.NDArray[np.bool_]) -> None:
+    def _move(self, group: _Group, near: Array, arrive: Array, good: npt.NDArray[np.bool_]) -> None:
         """Go on from the ends of the accepted steps."""
-        slope = group.stages[12]
-        if self.levels is not None and good.any():
-            new = np.ascontiguousarray(y[:, good].T)
-            near = self.levels.project(new, self.values[group.which[good]])
-            y[:, good] = kept_within(group.x[:, good].T, new, near).T
-            slope = self._slope(y)
-            # A state that the laws do not let go on ends here.
-            group.h = np.where(np.isfinite(y).all(axis=0) | ~good, group.h, np.nan)
-        np.copyto(group.x, y, where=good)
+        slope = group.stages[12] if self.levels is None else self._slope(near)
+        np.copyto(group.x, near, where=good)
         np.copyto(group.stages[0], slope, where=good)
         np.copyto(group.t, arrive, where=good)

@@ -103,29 +103,26 @@ def _advance(
     t, end, at = wanted[0], wanted[-1], 1
     try:
         slope = f(*x)
+        h = _first_step(f, x, slope, end - t, tolerances)
+        while t < end:
+            tried = _accepted(step, f, x, slope, (t, h, end), tolerances)
+            if tried is None:
+                return TOO_SMALL
+            t_new, taken, h, y, stages = tried
+            slope, goal = stages[12], y
+            if project is not None:
+                goal = tuple(project(np.array([y]), np.array([x]))[0].tolist())
+                if math.isnan(goal[0]):
+                    return LOST
+                slope = f(*goal)
+            upto = bisect_right(wanted, t_new, at)
+            if upto > at:
+                stages = stages + three_more(f, x, taken, *stages)
+                samples.add(t, taken, x, y, stages, upto - at)
+                at = upto
+            t, x = t_new, goal
     except UNDEFINED as error:
         return f"the field has no value there ({error})."
-    h = _first_step(f, x, slope, end - t, tolerances)
-    while t < end:
-        tried = _accepted(step, f, x, slope, (t, h, end), tolerances)
-        if tried is None:
-            return TOO_SMALL
-        t_new, taken, h, y, stages = tried
-        upto = bisect_right(wanted, t_new, at)
-        if upto > at:
-            try:
-                stages = stages + three_more(f, x, taken, *stages)
-            except UNDEFINED as error:
-                return f"the field has no value on the way ({error})."
-            samples.add(t, taken, x, y, stages, upto - at)
-            at = upto
-        slope = stages[12]
-        if project is not None:
-            y = tuple(project(np.array([y]), np.array([x]))[0].tolist())
-            if math.isnan(y[0]):
-                return LOST
-            slope = f(*y)
-        t, x = t_new, y
     return ""
 
 

@@ -14,11 +14,11 @@ from ..dictionary._base import with_names
 from ..sections import ScalarFunction
 from ._program import Program, derivative_program, program_of
 
-LOST = "the laws cannot be kept: the projection moves the state more than the step does, or finds no state at all."
+LOST = "the laws cannot be kept: the projection moves the state by more than a fifth of the step, or finds no state at all."
 _MOST_ITERATIONS = 8
 _CLOSE = 1e-8  # Newton's error is quadratic: after a correction of this relative size, the next is rounding
 _RANK_TOLERANCE = 1e-6  # of normalised gradients
-_OF_THE_STEP = 0.5  # the largest correction, as a share of the step; conserved quantities need far less
+_OF_THE_STEP = 0.2  # the largest correction, as a share of the step: four times the usual tolerance of a law
 
 
 @runtime_checkable
@@ -89,7 +89,7 @@ class Levels:
         m, n = x.shape
         out = x.copy()
         open_ = np.arange(m)
-        for _ in range(_MOST_ITERATIONS):
+        for _ in range(_MOST_ITERATIONS if m else 0):
             at = out[open_]
             missing = self.values.many(at) - (levels if levels.ndim == 1 else levels[open_])
             gradients = self.slopes.many(at).reshape(len(open_), -1, n)
@@ -121,7 +121,7 @@ class Levels:
 
 
 def kept_within(old: Array, new: Array, projected: Array) -> Array:
-    """The projected states (k, n), NaN where the projection moved one by more than half of its step."""
+    """The projected states (k, n), NaN where the projection moved one by more than a fifth of its step."""
     most = _OF_THE_STEP * _length(new - old) + _CLOSE * _length(
         new
     )  # the last step may be as short as rounding
