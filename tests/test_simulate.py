@@ -19,10 +19,11 @@ import dynsym as dy
 from dynsym import ConvergenceError, DataError, Integrator, Monomials, ScalarFunction, Terms, VectorField
 from dynsym.cli import main
 from dynsym.dictionary import PySINDyDictionary
-from dynsym.vector_field import _dop853
+from dynsym.vector_field import _dop853, _simulate
 from dynsym.vector_field._levels import Levels
-from dynsym.vector_field._program import _chain, program_of
+from dynsym.vector_field._program import program_of
 from dynsym.vector_field._rows import Rows
+from dynsym.vector_field._source import chain_of
 
 NAMES = ("x", "y", "z")
 POINTS = 0.3 + np.random.default_rng(0).random((40, 3))
@@ -79,7 +80,7 @@ def test_every_monomial_is_one_product_and_none_is_made_in_vain(powers, seed):
     terms = [sp.Mul(*(s**e for s, e in zip(x, row))) for row in powers]
     f = VectorField(Terms(terms, NAMES), np.random.default_rng(seed).standard_normal((3, len(terms))))
     rows = Rows.of([(f.dictionary, f.coefficients)])
-    chain = _chain(rows)
+    chain = chain_of(rows)
     wanted = {m for row in rows.rows for m in row}
     used = wanted | {part for pair in chain.values() for part in pair}
     for monomial, (lower, factor) in chain.items():
@@ -215,7 +216,7 @@ def test_the_written_out_step_is_that_of_the_tableau():
         np.testing.assert_allclose(got, np.sum((weights @ k[:13] / scale) ** 2), rtol=1e-6)
 
 
-def test_more_states_than_are_written_out_go_through_scipy():
+def test_more_states_than_are_written_out_go_through_scipy(together):
     n = 30
     rng = np.random.default_rng(0)
     a = rng.standard_normal((n, n)) / n - np.eye(n)
@@ -267,8 +268,16 @@ def test_integrators_that_do_not_exist_are_refused():
 # ---------------------------------------------------------------- many runs
 
 
+@pytest.fixture(params=["together", "as many as pay"])
+def together(request, monkeypatch):
+    """Shared arrays from the first state on, and the choice that is made otherwise."""
+    if request.param == "together":
+        monkeypatch.setattr(_simulate, "_FEW", 0)
+        monkeypatch.setattr(_simulate, "_FEW_LARGE", 0)
+
+
 @pytest.mark.parametrize("name", ["lorenz", "kepler_2d", "pendulum", "hopf"])
-def test_runs_together_are_the_runs_one_by_one(name):
+def test_runs_together_are_the_runs_one_by_one(name, together):
     system = dy.systems.get(name)
     f = system.field()
     starts = [system.start(np.random.default_rng(k)) for k in range(40)]
@@ -280,7 +289,7 @@ def test_runs_together_are_the_runs_one_by_one(name):
         np.testing.assert_array_equal(run.t, t)
 
 
-def test_each_of_many_runs_has_its_own_steps():
+def test_each_of_many_runs_has_its_own_steps(together):
     # Frequencies 1 to 1000 in one batch: with a common step the slow ones would be far more exact than alone.
     f = VectorField(Terms(["w*y", "-w*x"], ("x", "y", "w")), [[1, 0], [0, 1], [0, 0]])
     w = np.geomspace(1, 1000, 30)
@@ -293,7 +302,7 @@ def test_each_of_many_runs_has_its_own_steps():
         )
 
 
-def test_runs_that_blow_up_do_not_disturb_the_others():
+def test_runs_that_blow_up_do_not_disturb_the_others(together):
     f = VectorField(Terms(["x^2"], ("x",)), [[1.0]])
     t = np.linspace(0, 2, 41)
     x0 = np.array([[-1.0], [1.0], [0.1], [2.0], [-5.0]])
@@ -317,7 +326,7 @@ def test_runs_that_blow_up_do_not_disturb_the_others():
         np.testing.assert_allclose(run.x[:k, 0], start / (1 - start * t[:k]), rtol=1e-6)
 
 
-def test_runs_that_start_where_there_is_no_field_keep_their_start():
+def test_runs_that_start_where_there_is_no_field_keep_their_start(together):
     f = VectorField(Terms(["1/x"], ("x",)), [[1.0]])
     with pytest.raises(ConvergenceError, match="1 of 2 solutions") as caught:
         f.simulate_many([[0.0], [1.0]], [0.0, 1.0])
@@ -333,7 +342,7 @@ def test_other_methods_follow_many_states_one_by_one(method):
         np.testing.assert_array_equal(run.x, f.simulate(start, t, how).x)
 
 
-def test_fields_without_formulas_are_followed_through_their_dictionary():
+def test_fields_without_formulas_are_followed_through_their_dictionary(together):
     c = np.array([[0.0, 0.0, 1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.2, 0.0, 0.1, 0.0]])
     theirs = VectorField(PySINDyDictionary(ps.PolynomialLibrary(degree=2), ("x", "v")), c)
     ours = VectorField(Monomials(2, 2, names=("x", "v")), c)
@@ -346,7 +355,7 @@ def test_fields_without_formulas_are_followed_through_their_dictionary():
     np.testing.assert_allclose(jacobian, ours.jacobian(x0), rtol=1e-12)
 
 
-def test_starts_that_cannot_be_used_are_refused():
+def test_starts_that_cannot_be_used_are_refused(together):
     f = lorenz()
     with pytest.raises(DataError, match=r"shape \(k, 3\), got \(1, 2\)"):
         f.simulate_many([[1.0, 2.0]], [0.0, 1.0])
@@ -395,7 +404,7 @@ def test_kept_laws_bring_a_run_nearer_to_the_solution():
     assert kept < 0.3 * free
 
 
-def test_energy_of_henon_heiles_is_kept_in_many_runs_together():
+def test_energy_of_henon_heiles_is_kept_in_many_runs_together(together):
     system = dy.systems.get("henon_heiles")
     f, laws = system.field(), laws_of("henon_heiles")
     starts = [system.start(np.random.default_rng(k)) for k in range(5)]
@@ -416,7 +425,7 @@ def test_what_conserved_quantities_found_can_be_kept():
     assert max(drift(found.functions, run.x)) < 1e-14
 
 
-def test_a_function_that_is_not_conserved_cannot_be_kept():
+def test_a_function_that_is_not_conserved_cannot_be_kept(together):
     f = dy.systems.get("kepler_2d").field()
     x = ScalarFunction(Terms(["x"], f.names), [1.0])
     with pytest.raises(ConvergenceError, match="the laws cannot be kept") as caught:

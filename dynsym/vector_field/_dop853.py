@@ -29,7 +29,7 @@ _STEPS_IN_BLOCK = 512
 
 State = tuple[float, ...]
 Function = Callable[..., State]
-Project = Callable[[Array, Array], Array]
+Keep = Callable[[State, State], State | None]  # (end of a step, its beginning) -> where to go on
 
 
 @dataclass
@@ -83,19 +83,19 @@ def between(x: Array, bent: Array, inside: Array) -> Array:
 
 
 def solve(
-    program: Program, start: Array, times: Array, tolerances: tuple[float, float], project: Project | None
+    program: Program, start: Array, times: Array, tolerances: tuple[float, float], keep: Keep | None
 ) -> tuple[Array, str]:
     """The solution at the times as far as it can be followed, (k, n), and why it ended (empty if it did not)."""
     samples = _Samples(times, np.empty((len(times), len(start))))
     samples.values[0] = start
-    message = _advance(program.one, tuple(start.tolist()), samples, tolerances, project)
+    message = _advance(program.one, tuple(start.tolist()), samples, tolerances, keep)
     with np.errstate(all="ignore"):
         samples.flush()
     return samples.values[: samples.done], message
 
 
 def _advance(
-    f: Function, x: State, samples: _Samples, tolerances: tuple[float, float], project: Project | None
+    f: Function, x: State, samples: _Samples, tolerances: tuple[float, float], keep: Keep | None
 ) -> str:
     """Step from the first to the last time, handing over the steps that hold samples."""
     step, three_more = step_code(len(x))
@@ -110,10 +110,11 @@ def _advance(
                 return TOO_SMALL
             t_new, taken, h, y, stages = tried
             slope, goal = stages[12], y
-            if project is not None:
-                goal = tuple(project(np.array([y]), np.array([x]))[0].tolist())
-                if math.isnan(goal[0]):
+            if keep is not None:
+                kept = keep(y, x)
+                if kept is None:
                     return LOST
+                goal = kept
                 slope = f(*goal)
             upto = bisect_right(wanted, t_new, at)
             if upto > at:

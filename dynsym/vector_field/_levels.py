@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -33,6 +34,7 @@ class HasLaws(Protocol):
 
 
 Laws = Sequence[ScalarFunction] | HasLaws
+State = tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,12 +121,40 @@ class Levels:
         along = np.einsum("mqr,mq->mr", u, wanted) * inverse
         return np.einsum("mrn,mr->mn", vt, along)
 
+    def keeper(self, levels: Array) -> Callable[[State, State], State | None]:
+        """What moves the end of a step of one state, given with its beginning, onto the level sets (q,).
+
+        The same as `project` and `kept_within`, in plain floats where there is one function; None where these give NaN.
+        """
+        wanted = levels.tolist()
+
+        def keep(new: State, old: State) -> State | None:
+            x = new
+            for _ in range(_MOST_ITERATIONS):
+                missing = [h - level for h, level in zip(self.values.one(*x), wanted)]
+                move = self._least_move_of_one(self.slopes.one(*x), missing)
+                small = math.hypot(*move) <= _CLOSE * math.hypot(*x)
+                x = tuple([a - b for a, b in zip(x, move)])
+                if small:
+                    most = _OF_THE_STEP * math.dist(new, old) + _CLOSE * math.hypot(*new)
+                    return x if math.dist(x, new) <= most else None
+            return None
+
+        return keep
+
+    def _least_move_of_one(self, gradients: State, missing: list[float]) -> Sequence[float]:
+        if len(missing) > 1:
+            rows = np.array(gradients).reshape(1, len(missing), -1)
+            return self._least_move(rows, np.array([missing]))[0].tolist()
+        square = sum([g * g for g in gradients])
+        share = missing[0] / square if square > 0 else 0.0 * square
+        return [share * g for g in gradients]
+
 
 def kept_within(old: Array, new: Array, projected: Array) -> Array:
     """The projected states (k, n), NaN where the projection moved one by more than a fifth of its step."""
-    most = _OF_THE_STEP * _length(new - old) + _CLOSE * _length(
-        new
-    )  # the last step may be as short as rounding
+    # The last step may be as short as rounding.
+    most = _OF_THE_STEP * _length(new - old) + _CLOSE * _length(new)
     lost = ~(_length(projected - new) <= most)
     return np.where(lost[:, None], np.nan, projected)
 

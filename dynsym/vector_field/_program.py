@@ -1,8 +1,4 @@
-"""Straight-line code: functions of n states as a list of products and sums, for one state and for many.
-
-The code is written from integer powers, floating-point numbers and SymPy expressions in variables x0, x1, ...; neither
-names nor any other text of the user enters it.
-"""
+"""Straight-line programs: functions of n states compiled for one state and for many."""
 
 from __future__ import annotations
 
@@ -18,13 +14,13 @@ import sympy as sp
 from .._checks import Array, require, states_matrix
 from ..dictionary import Dictionary
 from ..dictionary._base import symbols_for
-from ._rows import Monomial, Rows
+from ._rows import Rows
+from ._source import chain_of, scalar_source, vector_source
 
 UNDEFINED = (ZeroDivisionError, OverflowError, ValueError)  # what Python's floats raise where f has no value
 
 _MOST_PRODUCTS = 20_000  # beyond it, compiling takes seconds and a matrix product is as fast
 _BLOCK_BYTES = 2**18  # what the rows of one block may take: a share of the second-level cache
-_SUMMANDS_PER_LINE = 50  # Python's parser recurses into sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,45 +150,14 @@ def _evaluated(n: int, q: int, function: Callable[[Array], Array]) -> Program:
 
 def compile_rows(rows: Rows) -> Program:
     """Code for sums of monomials in states and atoms."""
-    chain = _chain(rows)
-    n, q = len(rows.names), len(rows.rows)
-    atoms = _atoms(rows)
-    names: dict[Monomial, str] = {((k, 1),): f"x{k}" for k in range(n + len(rows.atoms))}
-    names.update((monomial, f"m{i}") for i, monomial in enumerate(chain))
-    scalar = _scalar_source(rows, chain, names)
-    vector = _vector_source(rows, chain, names)
-    one = _function(scalar, "one", {"atoms": atoms[0]})
+    chain = chain_of(rows)
+    scalar_atoms, vector_atoms = _atoms(rows)
+    one = _function(scalar_source(rows, chain), "one", {"atoms": scalar_atoms})
+    source, n_work, matrix = vector_source(rows, chain)
     tools = {"multiply": np.multiply, "add": np.add, "subtract": np.subtract, "negative": np.negative}
-    columns = _function(vector, "columns", {"atoms": atoms[1], "copy": np.copyto, **tools})
-    return Program(n, q, one, columns, len(chain) + 1)
-
-
-def _chain(rows: Rows) -> dict[Monomial, tuple[Monomial, Monomial]]:
-    """Each monomial of degree two or more as (one factor less, that factor), lower ones first."""
-    wanted = {m for row in rows.rows for m in row}
-    chain: dict[Monomial, tuple[Monomial, Monomial]] = {}
-
-    def enter(monomial: Monomial) -> None:
-        if monomial in chain or _degree(monomial) < 2:
-            return
-        lower = [_without(monomial, variable) for variable, _ in monomial]
-        # A factor less that is there anyway is better than one that is made for this purpose only.
-        best = next((m for m in reversed(lower) if m in chain or m in wanted), lower[-1])
-        enter(best)
-        chain[monomial] = (best, ((monomial[lower.index(best)][0], 1),))
-
-    for monomial in sorted(wanted, key=lambda m: (_degree(m), m)):
-        enter(monomial)
-    return chain
-
-
-def _degree(monomial: Monomial) -> int:
-    return sum(power for _, power in monomial)
-
-
-def _without(monomial: Monomial, variable: int) -> Monomial:
-    """The monomial with one factor of a variable less."""
-    return tuple((v, p - (v == variable)) for v, p in monomial if p > 1 or v != variable)
+    more = {"copy": np.copyto, "matmul": np.matmul, "coefficients": matrix, "atoms": vector_atoms}
+    columns = _function(source, "columns", {**tools, **more})
+    return Program(len(rows.names), len(rows.rows), one, columns, n_work)
 
 
 def _function(source: Sequence[str], name: str, tools: dict[str, Any]) -> Callable[..., Any]:
@@ -200,66 +165,6 @@ def _function(source: Sequence[str], name: str, tools: dict[str, Any]) -> Callab
     exec(compile("\n".join(source), "<straight-line program>", "exec"), space)
     made: Callable[..., Any] = space[name]
     return made
-
-
-def _scalar_source(
-    rows: Rows, chain: dict[Monomial, tuple[Monomial, Monomial]], names: dict[Monomial, str]
-) -> list[str]:
-    n = len(rows.names)
-    states = ", ".join(f"x{k}" for k in range(n))
-    lines = [f"def one({states}):"]
-    if rows.atoms:
-        lines.append(f"    {''.join(f'x{k}, ' for k in range(n, n + len(rows.atoms)))}= atoms({states})")
-    lines += [f"    {names[m]} = {names[a]} * {names[b]}" for m, (a, b) in chain.items()]
-    values = []
-    for i, row in enumerate(rows.rows):
-        parts = [_summand(c, names.get(m)) for m, c in row.items()]
-        head, rest = parts[:_SUMMANDS_PER_LINE], parts[_SUMMANDS_PER_LINE:]
-        value = " + ".join(head) or "0.0"
-        if rest:
-            lines.append(f"    f{i} = {value}")
-            value = f"f{i}"
-        for start in range(0, len(rest), _SUMMANDS_PER_LINE):
-            lines.append(f"    f{i} += {' + '.join(rest[start : start + _SUMMANDS_PER_LINE])}")
-        values.append(value)
-    return [*lines, f"    return ({', '.join(values)},)"]
-
-
-def _summand(c: float, name: str | None) -> str:
-    if name is None:
-        return repr(c)
-    return {1.0: name, -1.0: f"-{name}"}.get(c, f"{c!r}*{name}")
-
-
-def _vector_source(
-    rows: Rows, chain: dict[Monomial, tuple[Monomial, Monomial]], names: dict[Monomial, str]
-) -> list[str]:
-    n, last = len(rows.names), len(rows.names) + len(rows.atoms)
-    outs = "".join(f"f{i}, " for i in range(len(rows.rows)))
-    work = "".join(f"{names[m]}, " for m in chain)
-    lines = ["def columns(x, out, work):", f"    {''.join(f'x{k}, ' for k in range(n))}= x"]
-    lines += [f"    {outs}= out", f"    {work}s, = work"]
-    if rows.atoms:
-        lines.append(f"    {''.join(f'x{k}, ' for k in range(n, last))}= atoms(*x)")
-    lines += [f"    multiply({names[a]}, {names[b]}, {names[m]})" for m, (a, b) in chain.items()]
-    for i, row in enumerate(rows.rows):
-        if not row:
-            lines.append(f"    f{i}.fill(0.0)")
-        for k, (m, c) in enumerate(row.items()):
-            lines += [f"    {line}" for line in _accumulated(f"f{i}", names.get(m), c, first=k == 0)]
-    return lines
-
-
-def _accumulated(out: str, name: str | None, c: float, first: bool) -> list[str]:
-    """Lines that set `out` to, or add to it, c times a row; a row that is None is 1."""
-    if name is None:
-        return [f"{out}.fill({c!r})" if first else f"add({out}, {c!r}, {out})"]
-    if abs(c) == 1:
-        set_to = f"copy({out}, {name})" if c > 0 else f"negative({name}, {out})"
-        return [set_to if first else f"{'add' if c > 0 else 'subtract'}({out}, {name}, {out})"]
-    if first:
-        return [f"multiply({name}, {c!r}, {out})"]
-    return [f"multiply({name}, {c!r}, s)", f"add({out}, s, {out})"]
 
 
 def _atoms(rows: Rows) -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,9 +10,14 @@ import numpy as np
 from .._checks import Array, require
 from . import _batch, _dop853
 from ._integrator import Integrator
-from ._levels import LOST, Laws, Levels, kept_within
+from ._levels import LOST, Laws, Levels
 from ._program import Program
 from ._scipy import solve_with_scipy
+
+_FEW = (
+    20  # states up to which steps in plain floats, one state after the other, are faster than shared arrays
+)
+_FEW_LARGE = 4  # the same where a step is not written out in plain floats
 
 
 class _Field(Protocol):
@@ -55,14 +59,16 @@ def follow(field: _Field, start: Array, times: Array, how: Integrator, conserve:
     if levels is None:
         return _finite(times, *_dop853.solve(field.program, start, times, tolerances, None))
     values = levels.at(start[None])[0]
-    x, message = _dop853.solve(field.program, start, times, tolerances, _projection(levels, values))
+    x, message = _dop853.solve(field.program, start, times, tolerances, levels.keeper(values))
     x[1:] = levels.project(x[1:], values)
     return _finite(times, x, message)
 
 
 def follow_many(field: _Field, starts: Array, times: Array, how: Integrator, conserve: Laws) -> list[Reached]:
     """Many solutions, together where that is possible."""
-    if how.method != "DOP853" or len(times) == 1 or not len(starts):
+    written_out = field.program.compiled and starts.shape[1] <= _dop853.MOST_STATES
+    few = len(starts) <= (_FEW if written_out else _FEW_LARGE)
+    if how.method != "DOP853" or len(times) == 1 or few:
         return [follow(field, start, times, how, conserve) for start in starts]
     levels = _levels(field, how, conserve)
     x, reached = _batch.solve_many(field.program, starts, times, (how.rtol, how.atol), levels)
@@ -81,13 +87,6 @@ def _levels(field: _Field, how: Integrator, conserve: Laws) -> Levels | None:
         f"conserve needs the method DOP853, got {how.method}; the others do not take up a state that was moved",
     )
     return levels
-
-
-def _projection(levels: Levels, values: Array) -> Callable[[Array, Array], Array]:
-    def project(new: Array, old: Array) -> Array:
-        return kept_within(old, new, levels.project(new, values))
-
-    return project
 
 
 def _finite(times: Array, x: Array, message: str) -> Reached:
