@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -64,8 +65,7 @@ class Levels:
                 raise TypeError(f"conserve takes ScalarFunctions, got {type(h).__name__}")
         rank = min(len(names) - 1, laws.independent if isinstance(laws, HasLaws) else len(functions))
         require(rank > 0, "a field in one state conserves nothing but constants; leave conserve out")
-        parts = [(_renamed(h.dictionary, names), h.coefficients[None]) for h in functions]
-        return cls(program_of(parts), derivative_program(parts), rank)
+        return _compiled(functions, names, rank)
 
     def at(self, start: Array) -> Array:
         """The values of the functions at the starts, (k, n) -> (k, q), refusing starts where they have none."""
@@ -149,6 +149,13 @@ class Levels:
         square = sum([g * g for g in gradients])
         share = missing[0] / square if square > 0 else 0.0 * square
         return [share * g for g in gradients]
+
+
+@lru_cache(maxsize=32)
+def _compiled(functions: tuple[ScalarFunction, ...], names: tuple[str, ...], rank: int) -> Levels:
+    """Compiled once for the same objects: that takes longer than a short run."""
+    parts = [(_renamed(h.dictionary, names), h.coefficients[None]) for h in functions]
+    return Levels(program_of(parts), derivative_program(parts), rank)
 
 
 def kept_within(old: Array, new: Array, projected: Array) -> Array:
