@@ -2,7 +2,6 @@
 
 from ._field import VectorField, field_from_sympy
 from ._integrator import Integrator
-from ._levels import Laws
 from ._program import Program
 
-__all__ = ["Integrator", "Laws", "Program", "VectorField", "field_from_sympy"]
+__all__ = ["Integrator", "Program", "VectorField", "field_from_sympy"]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from .._checks import choose, require
 
+LEAST_RTOL = 100 * float(np.finfo(float).eps)
 METHODS = ("DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA")
 
 
@@ -20,6 +23,7 @@ class Integrator:
         LSODA (switches between the two kinds by itself). The implicit ones get the exact Jacobian.
     rtol, atol
         The error of a step in each state is kept below ``atol + rtol * |x_i|``, in root mean square over the states.
+        An `rtol` below 2.2e-14 counts as that much, since steps cannot be more exact than their rounding.
 
     Raises
     ------
@@ -49,3 +53,8 @@ class Integrator:
             self.rtol >= 0 and self.atol >= 0 and self.rtol + self.atol > 0,
             f"tolerances must not be negative, nor both zero; got rtol = {self.rtol}, atol = {self.atol}",
         )
+
+    @property
+    def tolerances(self) -> tuple[float, float]:
+        """rtol and atol as the solvers take them."""
+        return max(self.rtol, LEAST_RTOL), self.atol

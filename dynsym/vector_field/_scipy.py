@@ -15,7 +15,6 @@ from ._program import UNDEFINED, Program
 
 _IMPLICIT = ("Radau", "BDF")
 _MOST_STEPS = 1_000_000  # between two samples; odeint stops after 500 otherwise
-_LEAST_RTOL = 100 * np.finfo(float).eps  # solve_ivp takes no smaller one
 _DONE = "Integration successful."
 
 
@@ -63,8 +62,8 @@ def _odeint(
             start,
             times,
             Dfun=lambda state, _: slopes(state),
-            rtol=how.rtol,
-            atol=how.atol,
+            rtol=how.tolerances[0],
+            atol=how.tolerances[1],
             mxstep=_MOST_STEPS,
             full_output=True,
         )
@@ -92,8 +91,8 @@ def _solve_ivp(
         start,
         method=how.method,
         t_eval=times,
-        rtol=max(how.rtol, _LEAST_RTOL),
-        atol=how.atol,
+        rtol=how.tolerances[0],
+        atol=how.tolerances[1],
         **options,
     )
     # A solver that fails in its first step returns empty lists.

@@ -55,7 +55,7 @@ def follow(field: _Field, start: Array, times: Array, how: Integrator, conserve:
     if how.method != "DOP853" or (levels is None and len(start) > _dop853.MOST_STATES):
         x, message = solve_with_scipy(field.program, lambda: field.jacobian_program, start, times, how)
         return _finite(times, x, message)
-    tolerances = (how.rtol, how.atol)
+    tolerances = how.tolerances
     if levels is None:
         return _finite(times, *_dop853.solve(field.program, start, times, tolerances, None))
     values = levels.at(start[None])[0]
@@ -71,7 +71,7 @@ def follow_many(field: _Field, starts: Array, times: Array, how: Integrator, con
     if how.method != "DOP853" or len(times) == 1 or few:
         return [follow(field, start, times, how, conserve) for start in starts]
     levels = _levels(field, how, conserve)
-    x, reached = _batch.solve_many(field.program, starts, times, (how.rtol, how.atol), levels)
+    x, reached = _batch.solve_many(field.program, starts, times, how.tolerances, levels)
     x.flags.writeable = False
     why = _dop853.TOO_SMALL if levels is None else f"{_dop853.TOO_SMALL[:-1]}, or {LOST}"
     return [
