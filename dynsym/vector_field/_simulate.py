@@ -14,9 +14,7 @@ from ._levels import LOST, Laws, Levels
 from ._program import Program
 from ._scipy import solve_with_scipy
 
-_FEW = (
-    20  # states up to which steps in plain floats, one state after the other, are faster than shared arrays
-)
+_FEW = 20  # up to so many states, steps in plain floats one by one are faster than shared arrays
 _FEW_LARGE = 4  # the same where a step is not written out in plain floats
 
 
