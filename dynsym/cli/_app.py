@@ -26,6 +26,7 @@ from ..trajectory import Trajectory, open_runs
 from ..trajectory import quality as data_quality
 from ._record import only_states, read_record
 from ._screen import collected_warnings, console, progress
+from ._simulate import simulate
 from ._tables import show_analysis, show_model, show_quality, show_refit, show_warnings
 
 app = typer.Typer(
@@ -197,6 +198,9 @@ def check(
     show_warnings(show, [*facts.warnings, *notes])
     record = {"schema": 1, **facts.to_dict(), "warnings": [*facts.warnings, *notes]}
     _write_json(json, report.json_text(record) + "\n")
+
+
+app.command()(simulate)
 
 
 def _analysis(

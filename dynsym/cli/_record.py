@@ -32,14 +32,8 @@ class Record:
     family: Generators
 
 
-def read_record(path: Path) -> Record:
-    """The dictionary of the model and the certified symmetries of an analysis.json.
-
-    Raises
-    ------
-    DataError
-        If the file is no analysis.json of schema 1, or certifies no symmetry.
-    """
+def load_record(path: Path) -> dict[str, Any]:
+    """The plain content of an analysis.json of our schema; refuses everything else."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -50,6 +44,18 @@ def read_record(path: Path) -> Record:
         isinstance(record, dict) and record.get("schema") == _SCHEMA,
         f"{path} is not an analysis of schema {_SCHEMA}; give the analysis.json that dynsym analyze wrote",
     )
+    return record
+
+
+def read_record(path: Path) -> Record:
+    """The dictionary of the model and the certified symmetries of an analysis.json.
+
+    Raises
+    ------
+    DataError
+        If the file is no analysis.json of schema 1, or certifies no symmetry.
+    """
+    record = load_record(path)
     try:
         states = tuple(str(name) for name in record["model"]["states"])
         dictionary = Terms([str(term) for term in record["model"]["terms"]], states)

@@ -9,32 +9,20 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import sympy as sp
-from scipy.integrate import solve_ivp
 
-from ._checks import Array, ConvergenceError, as_floats, frozen, require, require_finite
-from .dictionary import Dictionary, Terms
-from .dictionary._base import symbols_for
-from .sections import expression_of, text_of
-from .trajectory import Trajectory
-from .trajectory._fields import check_times
+from .._checks import Array, ConvergenceError, as_floats, frozen, require, require_finite
+from ..dictionary import Dictionary, Monomials, Terms
+from ..dictionary._base import symbols_for
+from ..sections import expression_of, text_of
+from ..trajectory import Trajectory
+from ..trajectory._fields import check_times
+from ._integrator import Integrator
+from ._levels import Laws
+from ._program import UNDEFINED, Program, derivative_program, program_of
+from ._scipy import guarded
+from ._simulate import follow, follow_many
 
-
-@dataclass(frozen=True)
-class Integrator:
-    """How a field is integrated: a SciPy method with its relative and absolute tolerance.
-
-    Examples
-    --------
-    >>> import dynsym as dy
-    >>> stiff = dy.Integrator("Radau", rtol=1e-8)
-    >>> fall = dy.VectorField(dy.Terms(["x"], ("x",)), [[-1000.0]])
-    >>> bool(abs(fall.simulate([1.0], [0.0, 1.0], stiff).x[-1, 0]) < 1e-6)
-    True
-    """
-
-    method: str = "DOP853"
-    rtol: float = 1e-9
-    atol: float = 1e-12
+_MANY = 4096  # states from which on compiling a polynomial field costs less than it saves
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,14 +71,36 @@ class VectorField:
         """Number of states n."""
         return self.dictionary.n_states
 
+    @cached_property
+    def program(self) -> Program:
+        """f as straight-line code over the terms that occur, compiled on first use.
+
+        Fields whose dictionary has no formulas (`PySINDyDictionary`), or that have more than 20 000 coefficients, go
+        through `Dictionary.evaluate` instead; `program.compiled` says so.
+        """
+        return program_of([(self.dictionary, self.coefficients)])
+
+    @cached_property
+    def jacobian_program(self) -> Program:
+        """Df as straight-line code, n n values per state, those of one component side by side."""
+        return derivative_program([(self.dictionary, self.coefficients)])
+
     def evaluate(self, x: npt.ArrayLike) -> Array:
         """f(x), (m, n) -> (m, n)."""
+        if isinstance(self.dictionary, Monomials) and len(np.shape(x)) == 2 and np.shape(x)[0] >= _MANY:
+            return self.program.many(x)
         return self.dictionary.evaluate(x) @ self.coefficients.T
 
     def __call__(self, x: npt.ArrayLike) -> Array:
         """f at one state (n,) -> (n,), or at many (m, n) -> (m, n)."""
-        values = self.evaluate(x)
-        return values[0] if np.ndim(x) == 1 else values
+        state = np.asarray(x, dtype=float)
+        if state.ndim != 1:
+            return self.evaluate(state)
+        try:
+            return np.array(self.program.one(*state.tolist()))
+        except (*UNDEFINED, TypeError):
+            # The dictionary says what is wrong with the state.
+            return self.evaluate(state)[0]
 
     def jacobian(self, x: npt.ArrayLike) -> Array:
         """Df(x), (m, n) -> (m, n, n) [sample, component, derivative]."""
@@ -139,28 +149,21 @@ class VectorField:
             for name, row in zip(self.names, self.coefficients)
         ]
 
-    @cached_property
+    @property
     def right_hand_side(self) -> Callable[[Array], Array]:
-        """f as a function of one state (n,), compiled where the dictionary has formulas."""
-        if not self.dictionary.has_formulas:
-            return self.__call__
-        compiled = sp.lambdify([symbols_for(self.names)], list(self.to_sympy()), modules="math", cse=True)
-
-        def run(state: Array) -> Array:
-            try:
-                return np.array(compiled(state.tolist()), dtype=float)
-            except (ZeroDivisionError, OverflowError, ValueError):
-                # The solver shortens its step when it meets a state at which f is not defined.
-                return np.full(self.n_states, np.nan)
-
-        return run
+        """f as a function of one state (n,), compiled, for solvers: NaN where f is not defined."""
+        return guarded(self.program)
 
     def __getstate__(self) -> dict[str, object]:
         # Compiled functions cannot be pickled; they are made again when they are needed.
-        return {k: v for k, v in self.__dict__.items() if k != "right_hand_side"}
+        return {"dictionary": self.dictionary, "coefficients": self.coefficients}
 
     def simulate(
-        self, x0: npt.ArrayLike, t: npt.ArrayLike, integrator: Integrator | None = None
+        self,
+        x0: npt.ArrayLike,
+        t: npt.ArrayLike,
+        integrator: Integrator | None = None,
+        conserve: Laws = (),
     ) -> Trajectory:
         """The solution of x' = f(x), x(t_0) = x0, at the times t.
 
@@ -171,14 +174,23 @@ class VectorField:
         t
             Increasing times (m,), the first being that of x0.
         integrator
-            SciPy method and tolerances; default DOP853 with rtol 1e-9.
+            Method and tolerances; default DOP853 with rtol 1e-9.
+        conserve
+            Functions that keep their initial values to rounding: `ScalarFunction` objects, or the result of
+            `conserved_quantities`, whose certified laws are meant. After every step the state is projected onto their
+            level sets, so that long runs do not drift. The functions have to be conserved by f. DOP853 only.
 
         Raises
         ------
         DataError
-            If x0 has not n finite entries or the times do not increase.
+            If x0 has not n finite entries, the times do not increase, or the method cannot be projected.
         ConvergenceError
-            If the solution leaves every bound or the step size vanishes; carries the part that was reached.
+            If the solution leaves every bound, the step size vanishes or the functions to keep are not conserved;
+            carries the part that was reached.
+
+        References
+        ----------
+        Hairer, Lubich, Wanner (2006), Geometric Numerical Integration, IV.4 (projection).
 
         Examples
         --------
@@ -191,30 +203,67 @@ class VectorField:
         require(len(start) == self.n_states, f"x0 must have {self.n_states} entries, got {len(start)}")
         require_finite("x0", start)
         check_times(times)
-        if len(times) == 1:
-            return Trajectory(t=times, x=start[None, :], names=self.names)
-        how = Integrator() if integrator is None else integrator
-        rhs = self.right_hand_side
-        with np.errstate(all="ignore"):
-            out = solve_ivp(
-                lambda _, state: rhs(state),
-                (times[0], times[-1]),
-                start,
-                method=how.method,
-                t_eval=times,
-                rtol=how.rtol,
-                atol=how.atol,
-            )
-        # A solver that fails in its first step returns empty lists.
-        reached = out.y.T if len(out.t) else start[None, :]
-        if not out.success or len(out.t) < len(times) or not np.isfinite(reached).all():
-            end = out.t[-1] if len(out.t) else times[0]
+        done = follow(self, start, times, integrator or Integrator(), conserve)
+        if done.message:
+            raise ConvergenceError(done.text(), last=done.x)
+        return Trajectory(t=times, x=done.x, names=self.names)
+
+    def simulate_many(
+        self,
+        x0: npt.ArrayLike,
+        t: npt.ArrayLike,
+        integrator: Integrator | None = None,
+        conserve: Laws = (),
+    ) -> list[Trajectory]:
+        """The solutions from k initial states at the same times, integrated together.
+
+        With DOP853 all states advance in shared arrays, each with its own step and error control, so every solution is
+        what `simulate` gives up to the tolerances, and one that blows up does not disturb the others. With the other
+        methods the states are followed one after the other.
+
+        Parameters
+        ----------
+        x0
+            Initial states (k, n).
+        t, integrator, conserve
+            As in `simulate`.
+
+        Returns
+        -------
+        list of Trajectory
+            One run per initial state, in their order.
+
+        Raises
+        ------
+        DataError
+            As `simulate`.
+        ConvergenceError
+            If some solutions ended early; `last` is the list of all runs, those as far as they were reached.
+
+        Examples
+        --------
+        >>> import dynsym as dy, numpy as np
+        >>> f = dy.VectorField(dy.Monomials(1, 1, names=("x",)), [[0, -1]])
+        >>> runs = f.simulate_many([[1.0], [2.0]], [0.0, 1.0])
+        >>> [round(float(run.x[-1, 0]), 4) for run in runs]
+        [0.3679, 0.7358]
+        """
+        starts, times = as_floats("x0", x0, 2), as_floats("t", t, 1)
+        n = self.n_states
+        require(starts.shape[1] == n, f"x0 must have shape (k, {n}), got {starts.shape}")
+        require_finite("x0", starts)
+        check_times(times)
+        done = follow_many(self, starts, times, integrator or Integrator(), conserve)
+        runs = [Trajectory(t=times[: len(one.x)], x=one.x, names=self.names) for one in done]
+        lost = [(k, one) for k, one in enumerate(done) if one.message]
+        if lost:
+            k, first = lost[0]
             raise ConvergenceError(
-                f"the solution stopped at t = {end:g}, before {times[-1]:g}: "
-                f"{out.message} Shorten the time span or start elsewhere.",
-                last=reached,
+                f"{len(lost)} of {len(done)} solutions ended early, the first of them number {k}: {first.text()} "
+                "The runs as far as they were reached are in the attribute `last` of this error.",
+                last=runs,
             )
-        return Trajectory(t=times, x=reached, names=self.names)
+        return runs
 
     def __str__(self) -> str:
         return "\n".join(self.equations())
