@@ -24,6 +24,7 @@ from .promote import SymmetryBreaking
 from .refit import Refit, refit
 from .regression import Model, Stepwise, fit
 from .sections import ScalarFunction
+from .selection import L1Weights, Path, SymmetryWeights, Thresholds, path
 from .trajectory import DataQuality, Trajectory, open_runs, quality
 from .vector_field import Integrator, VectorField
 
@@ -41,16 +42,20 @@ __all__ = [
     "Fourier",
     "Generators",
     "Integrator",
+    "L1Weights",
     "LocalPolynomial",
     "Model",
     "Monomials",
+    "Path",
     "Radial",
     "Refit",
     "ScalarFunction",
     "Stepwise",
     "Symmetries",
     "SymmetryBreaking",
+    "SymmetryWeights",
     "Terms",
+    "Thresholds",
     "Trajectory",
     "VectorField",
     "WeakForm",
@@ -70,6 +75,7 @@ __all__ = [
     "open_runs",
     "optim",
     "parse_dictionary",
+    "path",
     "quality",
     "refit",
     "symmetries",

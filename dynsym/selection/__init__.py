@@ -1,0 +1,17 @@
+"""Model selection on triangular factors: whole regularisation paths, stability selection and the bootstrap."""
+
+from ._l1 import L1Weights
+from ._models import restricted
+from ._path import RULES, Path, path
+from ._symmetry import SymmetryWeights
+from ._thresholds import Thresholds
+
+__all__ = [
+    "RULES",
+    "L1Weights",
+    "Path",
+    "SymmetryWeights",
+    "Thresholds",
+    "path",
+    "restricted",
+]
