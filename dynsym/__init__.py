@@ -24,7 +24,17 @@ from .promote import SymmetryBreaking
 from .refit import Refit, refit
 from .regression import Model, Stepwise, fit
 from .sections import ScalarFunction
-from .selection import L1Weights, Path, SymmetryWeights, Thresholds, path
+from .selection import (
+    Bootstrap,
+    L1Weights,
+    Path,
+    Stability,
+    SymmetryWeights,
+    Thresholds,
+    bootstrap,
+    path,
+    stability,
+)
 from .trajectory import DataQuality, Trajectory, open_runs, quality
 from .vector_field import Integrator, VectorField
 
@@ -33,6 +43,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Analysis",
     "AnalysisSettings",
+    "Bootstrap",
     "ConservedQuantities",
     "ConvergenceError",
     "DataError",
@@ -50,6 +61,7 @@ __all__ = [
     "Radial",
     "Refit",
     "ScalarFunction",
+    "Stability",
     "Stepwise",
     "Symmetries",
     "SymmetryBreaking",
@@ -62,6 +74,7 @@ __all__ = [
     "accessor",
     "algebra",
     "analyze",
+    "bootstrap",
     "certify",
     "conserved_quantities",
     "conserving",
@@ -78,6 +91,7 @@ __all__ = [
     "path",
     "quality",
     "refit",
+    "stability",
     "symmetries",
     "systems",
     "testing",

@@ -13,10 +13,12 @@ NOUNS = {
     *("Derivatives", "Dictionary", "Fourier", "Generators", "Integrator", "LocalPolynomial", "Model"),
     *("Monomials", "Radial", "Refit", "ScalarFunction", "Stepwise", "Symmetries", "Terms", "Trajectory"),
     *("VectorField", "WeakForm"),
+    *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
 }
 VERBS = {
     *("analyze", "conserved_quantities", "conserving", "equivariant_to", "fit", "open_runs"),
     *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking"),
+    *("bootstrap", "path", "stability"),
 }
 MODULES = {
     *(

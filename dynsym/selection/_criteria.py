@@ -58,7 +58,9 @@ def effective_rows(model: Model, coefficients: Array) -> Array:
     return out
 
 
-def information_criteria(squares: Array, freedom: Array, rows: float, effective: Array, scale: Array) -> tuple[Array, Array]:
+def information_criteria(
+    squares: Array, freedom: Array, rows: float, effective: Array, scale: Array
+) -> tuple[Array, Array]:
     """AICc and BIC of each point, (k,), from the squared residuals (k, n) and degrees of freedom (k, n).
 
     Gaussian errors of unknown size in each equation, and m_i = m / D_i independent rows instead of m:

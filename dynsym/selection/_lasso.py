@@ -22,7 +22,9 @@ from .._checks import Array
 _DEPENDENT = 1e-10  # a term with less than this share of its length outside the active ones cannot join
 _SAME = 1e-9  # events closer than this, relative to the weight, are one
 _FLAT = 1e-12  # slopes below this do not meet a boundary
-_START = 1e-8  # an objective below this share of its value at zero counts as zero when the gap is made relative
+_START = (
+    1e-8  # an objective below this share of its value at zero counts as zero when the gap is made relative
+)
 
 
 def lasso_path(columns: Array, target: Array, weights: Array) -> Array:

@@ -62,7 +62,7 @@ class Path:
     >>> runs = dy.systems.get("van_der_pol").runs(4, 200, noise=0.01)
     >>> found = dy.path(runs, dy.Monomials(2, 3))
     >>> len(found), int(found.best("bic").support.sum())
-    (20, 4)
+    (12, 4)
     """
 
     model: Model
@@ -253,9 +253,9 @@ def path(
     --------
     >>> import dynsym as dy
     >>> runs = dy.systems.get("lorenz").runs(n_runs=3, n_samples=300)
-    >>> found = dy.path(runs, dy.Monomials(3, 2), dy.L1Weights(relaxed=True))
+    >>> found = dy.path(runs, dy.Monomials(3, 2), dy.Thresholds())
     >>> found.best("1se").equations(3)
-    ["x' = -10*x + 10*y", "y' = 28*x - y - x*z", "z' = -2.667*z + x*y"]
+    ["x' = -10*x + 10*y", "y' = 28*x - y - x*z", "z' = -8/3*z + x*y"]
     """
     model = as_model(data, dictionary, rows)
     family = Thresholds() if over is None else over
