@@ -118,7 +118,9 @@ def show_path(out: Console, found: Path, rule: str) -> None:
     """Points of the path, the chosen one marked, and its equations with errors."""
     heading(out, f"Path ({len(found)} points, {found.errors.shape[1]} folds)")
     chosen = found.index(rule)
-    table = table_of(">weight", ">terms", ">all data", ">left out", ">+-", ">AICc", ">BIC", "")
+    table = table_of(
+        ">weight", f">{found.walk.counted}", ">all data", ">left out", ">+-", ">AICc", ">BIC", ""
+    )
     spread = np.linspace(0, len(found) - 1, min(_SHOWN, len(found))).round().astype(int)
     for k in sorted({int(k) for k in spread} | {chosen}):
         root = float(np.sqrt(found.cv[k]))
@@ -131,7 +133,7 @@ def show_path(out: Console, found: Path, rule: str) -> None:
             *(_cell(c, 3) for c in above),
         ]
         mark = rule if k == chosen else "" if found.converged[k] else "open"
-        table.add_row(_cell(float(found.values[k]), 3), str(found.n_terms[k]), *cells, mark)
+        table.add_row(_cell(float(found.values[k]), 3), f"{found.freedom[k].sum():.0f}", *cells, mark)
     out.print(table)
     out.print(Text(f"  Weight: {found.walk.label}; AICc and BIC above their minimum."), overflow="fold")
     if not found.converged.all():

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from .._checks import Array, frozen, require
-from ..compress import Compressed, Factor, merge
+from ..compress import Compressed
 
 Support = npt.NDArray[np.bool_]
 
@@ -108,13 +108,17 @@ def sandwich(data: Compressed, equation: int, coefficients: Array, support: Supp
     if not support.any():
         return Sandwich(np.zeros((0, 0)), np.zeros(0), len(data.blocks))
     half = whitening(data.total.theta[:, support])
-    factors, scores = _independent(data, equation, coefficients, support, half)
-    white = [f.theta[:, support] @ half for f in factors]
-    shares = np.stack([w.T @ w for w in white])
+    white = [block.factor.theta[:, support] @ half for block in data.blocks]
+    missed = [b.factor.target[:, equation] - b.factor.theta @ coefficients for b in data.blocks]
+    scores, shares = independent(
+        np.stack([w.T @ e for w, e in zip(white, missed)]),
+        np.stack([w.T @ w for w in white]),
+        [block.run for block in data.blocks],
+    )
     roots = _inverse_roots(shares)
     wide = np.einsum("gij,gj->gi", roots, scores) @ half.T
     freedom = np.array([_freedom(roots @ row, shares) for row in half])
-    return Sandwich(frozen(wide.T @ wide), frozen(freedom), len(factors))
+    return Sandwich(frozen(wide.T @ wide), frozen(freedom), len(scores))
 
 
 def whitening(columns: Array) -> Array:
@@ -127,44 +131,30 @@ def whitening(columns: Array) -> Array:
     return np.asarray(right.T / values / size[:, None])
 
 
-def stretches(data: Compressed) -> tuple[list[Factor], list[int]]:
-    """The factors of all blocks and the run of each."""
-    return [block.factor for block in data.blocks], [block.run for block in data.blocks]
+def independent(scores: Array, shares: Array, runs: Sequence[int]) -> tuple[Array, Array]:
+    """Scores (g, k) and leverages (g, k, k) of stretches, neighbours joined until their scores no longer hang together.
+
+    Both are sums over rows, so those of a joined stretch are the sums of its parts. Scores are in white axes, and stretches of
+    a run in the order of time.
+    """
+    owner = np.asarray(runs)
+    while len(scores) >= 2 * _FEWEST and _hang_together(scores, owner):
+        group = _pairs(owner)
+        first = np.flatnonzero(np.diff(group, prepend=-1))
+        scores, shares = np.add.reduceat(scores, first), np.add.reduceat(shares, first)
+        owner = owner[first]
+    return scores, shares
 
 
-def joined(factors: Sequence[Factor], runs: Sequence[int]) -> tuple[list[Factor], list[int]]:
-    """Neighbours of the same run joined two by two."""
-    out: list[Factor] = []
-    owner: list[int] = []
-    k = 0
-    while k < len(factors):
-        two = k + 1 < len(factors) and runs[k] == runs[k + 1]
-        out.append(merge(factors[k : k + 2]) if two else factors[k])
-        owner.append(runs[k])
-        k += 1 + two
-    return out, owner
+def _pairs(owner: npt.NDArray[np.int_]) -> npt.NDArray[np.int_]:
+    """Number of the pair that each stretch belongs to: neighbours of the same run, two by two."""
+    change = np.diff(owner, prepend=owner[0] - 1) != 0
+    start = np.maximum.accumulate(np.where(change, np.arange(len(owner)), 0))
+    return np.cumsum(change | ((np.arange(len(owner)) - start) % 2 == 0)) - 1
 
 
-def _independent(
-    data: Compressed, equation: int, coefficients: Array, support: Support, half: Array
-) -> tuple[list[Factor], Array]:
-    """Stretches joined until the scores of neighbours no longer hang together, and their scores (g, k) in white axes."""
-    factors, runs = stretches(data)
-
-    def scores() -> Array:
-        missed = [f.target[:, equation] - f.theta @ coefficients for f in factors]
-        return np.stack([half.T @ (f.theta[:, support].T @ e) for f, e in zip(factors, missed)])
-
-    found = scores()
-    while len(factors) >= 2 * _FEWEST and _hang_together(found, runs):
-        factors, runs = joined(factors, runs)
-        found = scores()
-    return factors, found
-
-
-def _hang_together(scores: Array, runs: Sequence[int]) -> bool:
+def _hang_together(scores: Array, owner: npt.NDArray[np.int_]) -> bool:
     """Whether the correlation of neighbouring scores exceeds one standard error of it."""
-    owner = np.array(runs)
     same = owner[1:] == owner[:-1]
     pairs = int(same.sum())
     whole = float(np.sum(scores**2)) * pairs / len(scores)

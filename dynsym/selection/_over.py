@@ -38,6 +38,7 @@ class Walk(ABC):
 
     label: str  # what the weight is, for tables and axes
     solver: str  # name in the Solution
+    counted: str = "terms"  # what `freedom` counts
 
     @abstractmethod
     def grid(self) -> Array:

@@ -179,11 +179,13 @@ class Path:
 
     def __str__(self) -> str:
         chosen = self._chosen()
-        head = f"{self.walk.label:>15}  terms   residual   held out  +-paired      AICc       BIC       gap"
+        head = f"{self.walk.label:>15}  {self.walk.counted:>5}   residual   held out  +-paired      AICc       BIC       gap"
         lines = [f"path of {len(self)} points, {self.errors.shape[1]} folds", head]
         for k in self._shown(set(chosen)):
             marks = " ".join(chosen.get(k, []))
-            lines.append(f"{self.values[k]:15.5g} {self.n_terms[k]:6d} {self._numbers(k)}  {marks}".rstrip())
+            lines.append(
+                f"{self.values[k]:15.5g} {self.freedom[k].sum():6.0f} {self._numbers(k)}  {marks}".rstrip()
+            )
         return "\n".join(lines)
 
     def _numbers(self, k: int) -> str:

@@ -79,6 +79,7 @@ class SymmetryWalk(Walk):
     tol: float
     label: str = "symmetry weight"
     solver: str = "ADMM"
+    counted: str = "free"
 
     def grid(self) -> Array:
         """Up to the weight that the multiplier of the fully symmetric fit certifies to be enough."""
