@@ -54,7 +54,7 @@ def effective_rows(model: Model, coefficients: Array) -> Array:
         half = whitening(total.theta[:, support])
         plain = np.sum(half**2, axis=1) * model.information.residual_variance(i, fitted)
         robust = np.diag(sandwich(model.compressed, i, fitted, support).covariance)
-        out[i] /= max(1.0, float(np.mean(robust / plain)))
+        out[i] /= max(1.0, float(np.mean(robust / np.maximum(plain, 1e-300))))
     return out
 
 

@@ -107,10 +107,11 @@ class Path:
     def cv_error(self) -> Array:
         """(k,) standard error of `cv` minus its minimum, paired over folds."""
         folds = self.errors.shape[1]
-        finite = np.isfinite(self.errors).all(axis=1)
+        finite = np.isfinite(self.cv)
         out = np.full(len(self), np.inf)
         if finite.any():
-            extra = self.errors[finite] - self.errors[int(np.argmin(self.cv))]
+            best = int(np.argmin(np.where(self.converged & finite, self.cv, np.inf)))
+            extra = self.errors[finite] - self.errors[best]
             out[finite] = extra.std(axis=1, ddof=1) / np.sqrt(folds)
         return out
 

@@ -15,6 +15,8 @@ from ._over import Over, Steps, Walk, check_values, least_squares_on
 
 _MOST = 64  # intervals of constant support that are all listed; beyond, a logarithmic grid
 
+_SAME = 1e-6  # relative distance of breakpoints that count as one
+
 
 @dataclass(frozen=True)
 class Thresholds(Over):
@@ -69,6 +71,8 @@ class ThresholdWalk(Walk):
         ends = np.unique(np.concatenate([e for e in self._breaks(self.total)]))
         if not len(ends):
             return np.zeros(1)
+        # Coefficients that are equal but for rounding fall together: no threshold lies between them.
+        ends = ends[np.append(ends[1:] > ends[:-1] * (1 + _SAME), True)]
         if len(ends) > _MOST:
             return np.geomspace(ends[0] / 2, ends[-1] * 1.1, _MOST)
         below = np.concatenate([ends[:1] / 2, np.sqrt(ends[:-1] * ends[1:])])

@@ -2,8 +2,8 @@
 
 Thresholds: 50 values, 8 folds, on Lorenz samples with derivatives in error. Ours reads the data once (`fit`, timed with the
 path); PySINDy fits once per value and fold, of which `--part` fits are timed and scaled up. Lasso: 60 weights on all rows, one
-`lasso_path` per equation, without folds on either side (ours is timed with the compression of the rows). scikit-learn runs at its default tolerance, and at one that comes nearer to
-the minimum.
+`lasso_path` per equation, without folds on either side (ours is timed with the compression of the rows).
+scikit-learn runs at its default tolerance, and at one that comes nearer to the minimum.
 
 Run with: OPENBLAS_NUM_THREADS=1 python tests/benchmarks/bench_path.py
 """
