@@ -12,6 +12,7 @@ from scipy import sparse
 from .._checks import Array
 from ..compress import Compressed, Factor
 from ..optim import LinearConstraint
+from ._sandwich import independent, whitening
 
 _RANK = 1e-11  # relative size of a pivot below which equilibrated columns count as dependent
 
@@ -25,13 +26,15 @@ class Information:
     total
         Factor of all rows.
     blocks
-        Factors of stretches that count as independent.
+        Factors of stretches of time.
     runs
         Factors of whole runs, or of groups of them where there are many.
     leak
         (p, p) expected Gram matrix of the measurement noise inside theta.
     rounding
         (n,) floor of the residual standard deviation: what rounding alone leaves.
+    block_runs
+        Run of each stretch: neighbours of one run are joined where residuals outlast the stretches.
     """
 
     total: Factor
@@ -39,6 +42,7 @@ class Information:
     runs: tuple[Factor, ...]
     leak: Array
     rounding: Array
+    block_runs: tuple[int, ...]
 
     @classmethod
     def of(cls, data: Compressed, leak: Array) -> Information:
@@ -47,7 +51,8 @@ class Information:
         size = np.sqrt(np.sum(total.target**2, axis=0) / max(total.n_rows, 1))
         many = len({block.run for block in data.blocks}) >= 4
         runs = tuple(data.folds(16)) if many else ()
-        return cls(total, tuple(block.factor for block in data.blocks), runs, leak, 1e-15 * size)
+        blocks = tuple(block.factor for block in data.blocks)
+        return cls(total, blocks, runs, leak, 1e-15 * size, tuple(block.run for block in data.blocks))
 
     @property
     def n_terms(self) -> int:
@@ -94,8 +99,9 @@ class Information:
     ) -> float:
         """Mean ratio of the variance between blocks or runs to that of independent errors, at least 1.
 
-        The larger of two estimates: the sandwich over blocks of time, and, for few coefficients, the
-        jackknife over runs, which also sees that one run follows slightly other parameters than the rest.
+        The larger of two estimates: the sandwich over stretches of time, joined until they outlast the correlation of the
+        residuals, and, for few coefficients, the jackknife over runs, which also sees that one run follows slightly other
+        parameters than the rest.
 
         References
         ----------
@@ -107,14 +113,12 @@ class Information:
         plain = np.diag(inverse) * variance
         ratios = [np.ones(1)]
         if len(self.blocks) >= 8:
-            scores = np.stack(
-                [
-                    b.theta[:, support].T @ (b.target[:, equation] - b.theta @ coefficients)
-                    for b in self.blocks
-                ]
-            )
-            count = len(self.blocks)
-            ratios.append(np.sum((scores @ inverse) ** 2, axis=0) * count / (count - 1) / plain)
+            half = whitening(self.total.theta[:, support])
+            missed = [b.target[:, equation] - b.theta @ coefficients for b in self.blocks]
+            scores = np.stack([half.T @ (b.theta[:, support].T @ e) for b, e in zip(self.blocks, missed)])
+            scores, _ = independent(scores, np.zeros((len(scores), 0, 0)), self.block_runs)
+            count = len(scores)
+            ratios.append(np.sum((scores @ half.T) ** 2, axis=0) * count / (count - 1) / plain)
         if len(self.runs) >= 4 and int(support.sum()) <= len(self.runs) // 2:
             ratios.append(self._jackknife(equation, support) / plain)
         return float(max(np.mean(ratio) for ratio in ratios))
