@@ -25,6 +25,17 @@ from .promote import SymmetryBreaking
 from .refit import Refit, refit
 from .regression import Model, Stepwise, fit
 from .sections import ScalarFunction
+from .selection import (
+    Bootstrap,
+    L1Weights,
+    Path,
+    Stability,
+    SymmetryWeights,
+    Thresholds,
+    bootstrap,
+    path,
+    stability,
+)
 from .trajectory import DataQuality, Trajectory, open_runs, quality
 from .vector_field import Integrator, VectorField
 
@@ -33,6 +44,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Analysis",
     "AnalysisSettings",
+    "Bootstrap",
     "Compressed",
     "ConservedQuantities",
     "ConvergenceError",
@@ -43,22 +55,28 @@ __all__ = [
     "Fourier",
     "Generators",
     "Integrator",
+    "L1Weights",
     "LocalPolynomial",
     "Model",
     "Monomials",
+    "Path",
     "Radial",
     "Refit",
     "ScalarFunction",
+    "Stability",
     "Stepwise",
     "Symmetries",
     "SymmetryBreaking",
+    "SymmetryWeights",
     "Terms",
+    "Thresholds",
     "Trajectory",
     "VectorField",
     "WeakForm",
     "accessor",
     "algebra",
     "analyze",
+    "bootstrap",
     "certify",
     "compress",
     "conserved_quantities",
@@ -73,8 +91,10 @@ __all__ = [
     "open_runs",
     "optim",
     "parse_dictionary",
+    "path",
     "quality",
     "refit",
+    "stability",
     "symmetries",
     "systems",
     "testing",

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ._checks import Array, require
+from ._threads import one_blas_thread
 from .dictionary import Dictionary
 from .generators import Generators
 from .inner_product import Region, generic_region
@@ -64,7 +64,7 @@ def equivariant_to(
         generators.ramps() is None, "generators that depend on time (boosts) cannot be enforced on x' = f(x)"
     )
     where = generic_region(dictionary) if region is None else region
-    with threadpool_limits(1):
+    with one_blas_thread():
         rows = [
             np.linalg.qr(
                 equivariance_matrix(generators.combine(np.eye(len(generators))[:, [i]]), dictionary, where),

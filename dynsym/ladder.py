@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from math import comb
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ._checks import Array, DataError
+from ._threads import one_blas_thread
 from .compress import Factor, Prepared, compress_prepared, merge, prepare
 from .dictionary import Dictionary, parse_dictionary
 from .findings import misfit
@@ -58,7 +58,7 @@ def choose_dictionary(runs: Sequence[Trajectory], workers: int = 1) -> tuple[Dic
 
 def _scored(texts: list[str], ready: Prepared, names: tuple[str, ...], workers: int) -> Iterator[Rung | None]:
     """Scores in the order of the rungs; one at a time, or side by side in threads."""
-    with threadpool_limits(1):
+    with one_blas_thread():
         if workers == 1:
             yield from (_score(text, ready, names) for text in texts)
         else:

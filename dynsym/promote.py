@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from ._checks import Array, require
+from ._threads import one_blas_thread
 from .dictionary import Dictionary
 from .generators import Generators
 from .inner_product import Region, generic_region
@@ -70,7 +70,7 @@ def SymmetryBreaking(
     require(not zero, f"the candidates {', '.join(zero)} are zero; leave them out")
     require(generators.ramps() is None, "generators that depend on time cannot be promoted on x' = f(x)")
     where = generic_region(dictionary) if region is None else region
-    with threadpool_limits(1):
+    with one_blas_thread():
         blocks = broken_blocks(generators, dictionary, where)
     reduced = np.stack(blocks, axis=1).reshape(-1, blocks[0].shape[1])  # row i q + j is entry (i, j)
     reduced[np.abs(reduced) <= _ZERO * np.abs(reduced).max(initial=0.0)] = 0.0

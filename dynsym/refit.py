@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg as sla
-from threadpoolctl import threadpool_limits
 
 from ._checks import Array, ConvergenceError, DataError
+from ._threads import one_blas_thread
 from .algebra import nearest_subalgebra, structure_constants
 from .compress import Factor, merge
 from .dictionary import Dictionary
@@ -141,7 +141,7 @@ def refit(
     plain = fit(data, dictionary, penalty)
     family = candidates_over(candidates, plain.field.names)
     found = symmetries(plain, family) if known is None else known
-    with threadpool_limits(1):
+    with one_blas_thread():
         folds = plain.compressed.folds(8)
         base = None if penalty is None else _zero_rows(plain)
         free = _score(folds, _basis(base, plain))

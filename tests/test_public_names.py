@@ -22,10 +22,12 @@ NOUNS = {
     ),
     *("Monomials", "Radial", "Refit", "ScalarFunction", "Stepwise", "Symmetries", "Terms", "Trajectory"),
     *("VectorField", "WeakForm"),
+    *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
 }
 VERBS = {
     *("analyze", "compress", "conserved_quantities", "conserving", "equivariant_to", "fit", "open_runs"),
     *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking"),
+    *("bootstrap", "path", "stability"),
 }
 MODULES = {
     *(

@@ -284,3 +284,7 @@ def _noise(text: str) -> float | str:
 def _seed(seed: int) -> int:
     require(seed >= 0, f"--seed must be at least 0, got {seed}")
     return seed
+
+
+# Commands in modules of their own put themselves into `app`; they use what is defined above.
+from . import _path as _path  # noqa: E402

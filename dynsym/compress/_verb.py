@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from .._threads import one_blas_thread
 from ..dictionary import Dictionary
 from ..dictionary._base import with_names
 from ..differentiation import RowMethod
@@ -77,7 +77,7 @@ def compress_prepared(ready: Prepared, dictionary: Dictionary) -> Compressed:
     columns = dictionary.n_terms + dictionary.n_states
     tasks = plan(ready.stretches, ready.method, columns)
     needs_noise = getattr(ready.method, "field", None) is not None
-    with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):
+    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         one = Pass(dictionary, ready.method, ready.noise if needs_noise else None)
         if any(one.streams(task) for task in tasks):
             one = started(replace(one, frame=Frame.of(dictionary, ready.excerpts)), ready.excerpts)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from .._checks import Array
+from .._threads import one_blas_thread
 from ..certify import CERTIFIED, REFUTED, Level, Verdict
 from ..dictionary import Dictionary
 from ..dictionary._base import with_names
@@ -153,7 +153,7 @@ def conserved_quantities(
     level = Level(delta, alpha, own.n_terms)
     runs = model.runs if isinstance(model, Model) else ()
     noise = model.noise if isinstance(model, Model) else np.zeros(field.n_states)
-    with threadpool_limits(1):
+    with one_blas_thread():
         search = Search.of(field, own, where, evidence_of(model), level)
         chosen, undecided = search.run()
         laws = [_law(own, v, verdict, runs, noise, level) for v, verdict in chosen + undecided]

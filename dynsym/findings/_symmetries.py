@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from .._checks import Array, DataError
+from .._threads import one_blas_thread
 from ..algebra import LieAlgebra, identify, structure_constants
 from ..certify import CERTIFIED, REFUTED, UNDECIDED, Evidence, Level, Verdict, judge
 from ..dictionary._base import with_names
@@ -145,7 +145,7 @@ def symmetries(
     own = candidates_over(candidates, field.names)
     where = _region(model, region)
     level = Level(delta, alpha, len(own))
-    with threadpool_limits(1):
+    with one_blas_thread():
         around = fair(field, where)
         reading = read_symmetries(own, field, around)
         judged = _judge_with(own, field, reading, around, evidence_of(model), level)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from .._checks import require
+from .._threads import one_blas_thread
 from ..compress import Compressed, Prepared, compress_prepared, prepare
 from ..compress._verb import matching
 from ..dictionary import Dictionary
@@ -72,7 +72,7 @@ def fit(
     ["x' = v", "v' = -x"]
     """
     given = [constraints] if isinstance(constraints, LinearConstraint) else list(constraints)
-    with threadpool_limits(1):
+    with one_blas_thread():
         if isinstance(data, Compressed):
             compressed = _as_compressed(data, dictionary, rows)
         else:

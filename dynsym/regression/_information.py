@@ -13,6 +13,7 @@ from scipy import sparse
 from .._checks import Array
 from ..compress import Compressed, Factor
 from ..optim import LinearConstraint
+from ._sandwich import independent, whitening
 
 _RANK = 1e-11  # relative size of a pivot below which equilibrated columns count as dependent
 
@@ -43,6 +44,11 @@ class Information:
     def blocks(self) -> tuple[Factor, ...]:
         """Factors of stretches that count as independent."""
         return tuple(block.factor for block in self.data.blocks)
+
+    @property
+    def block_runs(self) -> tuple[int, ...]:
+        """Run of each stretch: neighbours of one run are joined where residuals outlast the stretches."""
+        return tuple(block.run for block in self.data.blocks)
 
     @cached_property
     def runs(self) -> tuple[Factor, ...]:
@@ -99,8 +105,9 @@ class Information:
     ) -> float:
         """Mean ratio of the variance between blocks or runs to that of independent errors, at least 1.
 
-        The larger of two estimates: the sandwich over blocks of time, and, for few coefficients, the
-        jackknife over runs, which also sees that one run follows slightly other parameters than the rest.
+        The larger of two estimates: the sandwich over stretches of time, joined until they outlast the correlation of the
+        residuals, and, for few coefficients, the jackknife over runs, which also sees that one run follows slightly other
+        parameters than the rest.
 
         References
         ----------
@@ -112,14 +119,12 @@ class Information:
         plain = np.diag(inverse) * variance
         ratios = [np.ones(1)]
         if len(self.blocks) >= 8:
-            scores = np.stack(
-                [
-                    b.theta[:, support].T @ (b.target[:, equation] - b.theta @ coefficients)
-                    for b in self.blocks
-                ]
-            )
-            count = len(self.blocks)
-            ratios.append(np.sum((scores @ inverse) ** 2, axis=0) * count / (count - 1) / plain)
+            half = whitening(self.total.theta[:, support])
+            missed = [b.target[:, equation] - b.theta @ coefficients for b in self.blocks]
+            scores = np.stack([half.T @ (b.theta[:, support].T @ e) for b, e in zip(self.blocks, missed)])
+            scores, _ = independent(scores, np.zeros((len(scores), 0, 0)), self.block_runs)
+            count = len(scores)
+            ratios.append(np.sum((scores @ half.T) ** 2, axis=0) * count / (count - 1) / plain)
         if len(self.runs) >= 4 and int(support.sum()) <= len(self.runs) // 2:
             ratios.append(self._jackknife(equation, support) / plain)
         return float(max(np.mean(ratio) for ratio in ratios))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._checks import Array
+from .._checks import Array, require
 from ..compress import Compressed, Factor, Prepared
 from ..differentiation import RowMethod
 from ..inner_product import Region
@@ -17,6 +17,7 @@ from ..optim import LinearConstraint, Solution
 from ..trajectory import Trajectory
 from ..vector_field import VectorField
 from ._information import Information, free_directions
+from ._sandwich import Sandwich, sandwich
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +156,29 @@ class Model:
         for index, block in self.covariance_blocks:
             out[index] = np.sqrt(np.maximum(np.diag(block), 0.0))
         return out.reshape(self.coefficients.shape)
+
+    def robust_covariance(self, equation: int) -> Sandwich:
+        """Covariance of one equation's coefficients over stretches of time: for errors that hang together or differ in size.
+
+        Raises
+        ------
+        DataError
+            If the model was fitted under a constraint, or the data make a single stretch.
+        """
+        require(
+            self.constraint is None,
+            "the cluster-robust covariance is that of least squares without constraints; "
+            "use standard_errors for a constrained model",
+        )
+        return sandwich(self.compressed, equation, self.coefficients[equation], self.support[equation])
+
+    @cached_property
+    def robust_errors(self) -> Array:
+        """(n, p) errors from `robust_covariance` of which 1.96 make a 95 % interval; 0 for terms not in the equations."""
+        out = np.zeros(self.coefficients.shape)
+        for i, chosen in enumerate(self.support):
+            out[i, chosen] = self.robust_covariance(i).honest_errors
+        return out
 
     @cached_property
     def residual_sd(self) -> Array:

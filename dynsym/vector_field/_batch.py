@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.integrate import DOP853
-from threadpoolctl import threadpool_limits
 
 from .._checks import Array
+from .._threads import one_blas_thread
 from ._dop853 import EXPONENT, LARGEST_FACTOR, LEAST_FACTOR, SAFETY, bends, between, first_steps
 from ._levels import Levels, kept_within
 from ._program import Program
@@ -55,7 +55,7 @@ def solve_many(
     values = np.empty((k, 0)) if levels is None else levels.at(starts)
     size = max(_GROUP_BYTES // (16 * 8 * n), 16)
     groups = np.array_split(np.arange(k), -(-k // size))
-    with np.errstate(all="ignore"), threadpool_limits(1):
+    with np.errstate(all="ignore"), one_blas_thread():
         for which in groups:
             _Advance(program, times, tolerances, levels, values, out, reached).run(which)
     return out, reached

@@ -1,0 +1,23 @@
+"""Model selection on triangular factors: whole regularisation paths, stability selection and the bootstrap."""
+
+from ._bootstrap import Bootstrap, bootstrap
+from ._l1 import L1Weights
+from ._models import restricted
+from ._path import RULES, Path, path
+from ._stability import Stability, stability
+from ._symmetry import SymmetryWeights
+from ._thresholds import Thresholds
+
+__all__ = [
+    "RULES",
+    "Bootstrap",
+    "L1Weights",
+    "Path",
+    "Stability",
+    "SymmetryWeights",
+    "Thresholds",
+    "bootstrap",
+    "path",
+    "restricted",
+    "stability",
+]

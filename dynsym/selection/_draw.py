@@ -1,0 +1,106 @@
+"""Pictures of paths, selection probabilities and bootstrap draws."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._checks import Array
+
+if TYPE_CHECKING:
+    from ._bootstrap import Bootstrap
+    from ._path import Path
+    from ._stability import Stability
+
+_LABELLED = 8  # terms named in the legend of a panel
+
+
+def draw_path(path: Path) -> Any:
+    """Errors with the number of terms on a second axis, and below the coefficients of each equation."""
+    from matplotlib.figure import Figure
+
+    n = path.coefficients.shape[1]
+    figure = Figure(figsize=(7, 2.9 + 1.7 * n), layout="constrained")
+    axes = figure.subplots(n + 1, 1, sharex=True, height_ratios=[1.6] + [1.0] * n)
+    _errors(axes[0], path)
+    for i, axis in enumerate(axes[1:]):
+        size = np.abs(path.coefficients[:, i]).max(axis=0)
+        _lines(axis, path.values, path.coefficients[:, i], size, path.model.field.dictionary.terms)
+        axis.set_yscale("symlog", linthresh=1e-3 * max(float(size.max(initial=0.0)), 1e-300))
+        axis.set_ylabel(f"{path.model.field.names[i]}'")
+    axes[-1].set_xlabel(path.walk.label)
+    return figure
+
+
+def _errors(axis: Any, path: Path) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    root = np.sqrt(np.where(np.isfinite(path.cv), path.cv, np.nan))
+    if np.isfinite(root).any():
+        spread = np.where(np.isfinite(path.cv), path.cv_error, np.nan)
+        low, high = (np.sqrt(np.maximum(path.cv + s * spread, 0.0)) for s in (-1, 1))
+        axis.fill_between(path.values, np.maximum(low, 1e-3 * root), high, color="C0", alpha=0.2, lw=0)
+        axis.plot(path.values, root, "-", color="C0", lw=1.3, label="left-out folds")
+        axis.axvline(path.values[path.index("1se")], color="0.4", lw=0.8, ls="--", label="1se")
+    axis.plot(path.values, np.maximum(path.residual, 1e-16), "-", color="C1", lw=1.0, label="all data")
+    if (path.values > 0).any():
+        axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_ylabel("relative error")
+    axis.legend(frameon=False, fontsize=8)
+    second = axis.twinx()
+    second.step(path.values, path.n_terms, where="mid", color="0.6", lw=0.9)
+    second.set_ylabel("terms", color="0.5")
+    second.yaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def draw_stability(found: Stability) -> Any:
+    """Selection probability of each term against the weight, one panel per equation."""
+    from matplotlib.figure import Figure
+
+    n = found.probabilities.shape[0]
+    figure = Figure(figsize=(7, 0.8 + 1.9 * n), layout="constrained")
+    axes = figure.subplots(n, 1, sharex=True, squeeze=False)[:, 0]
+    for i, axis in enumerate(axes):
+        terms = found.model.field.dictionary.terms
+        _lines(axis, found.values, found.along[:, i], found.probabilities[i], terms)
+        axis.axhline(0.9, color="0.4", lw=0.8, ls="--")
+        axis.set_ylim(-0.03, 1.03)
+        axis.set_ylabel(f"{found.model.field.names[i]}' selected")
+    if (found.values > 0).any():
+        axes[-1].set_xscale("log")
+    axes[-1].set_xlabel(found.walk.label)
+    return figure
+
+
+def _lines(axis: Any, x: Array, y: Array, size: Array, terms: tuple[str, ...]) -> None:
+    """One line per term, the largest ones named."""
+    order = np.argsort(-size, kind="stable")
+    for place, j in enumerate(order):
+        if place < _LABELLED and size[j] > 0:
+            axis.plot(x, y[:, j], lw=1.2, color=f"C{place}", label=terms[j])
+        else:
+            axis.plot(x, y[:, j], lw=0.6, color="0.75", zorder=0)
+    if size.any():
+        axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
+
+
+def draw_bootstrap(found: Bootstrap) -> Any:
+    """The distribution of each coefficient, centred on the estimate and divided by the standard error of the fit."""
+    from matplotlib.figure import Figure
+
+    places = np.argwhere(found.model.support)
+    names, terms = found.model.field.names, found.model.field.dictionary.terms
+    figure = Figure(figsize=(6.4, 0.9 + 0.3 * max(len(places), 1)), layout="constrained")
+    axis = figure.subplots()
+    for k, (i, j) in enumerate(places):
+        unit = max(float(found.model.standard_errors[i, j]), 1e-300)
+        moved = (found.draws[:, i, j] - found.model.coefficients[i, j]) / unit
+        axis.plot(np.quantile(moved, [0.025, 0.975]), [k, k], "-", color="C0", lw=2)
+        axis.plot(np.median(moved), k, "o", color="C0", ms=4)
+    axis.set_yticks(range(len(places)), [f"{names[i]}': {terms[j]}" for i, j in places])
+    axis.invert_yaxis()
+    axis.axvline(0.0, color="0.6", lw=0.8)
+    axis.set_xlabel("draws minus estimate, in standard errors of the fit")
+    return figure
