@@ -30,7 +30,7 @@ Batches = Callable[[], Iterable[Array]]
 
 ONE_PASS, TWO_PASSES, HOUSEHOLDER = "CholeskyQR", "CholeskyQR2", "TSQR"
 
-PLAIN = 1e3  # condition number of a sample up to which its terms need no start, and of all of B up to which one pass will do
+PLAIN = 3e4  # condition number of a sample up to which its terms need no start, and of all of B up to which one pass will do
 # Condition number of the B of one block up to which its Cholesky factor is taken. What rounding does to a block is small beside
 # the other blocks as long as B is well conditioned over all of them.
 _ONE_PASS = 1e7
@@ -81,10 +81,10 @@ class Start:
         return free_targets
 
 
-def start_of(rows: Array, p: int) -> Start | None:
-    """A start made of a few rows (k, p + n) from all over the data; None where they do not determine one."""
+def start_of(rows: Array, p: int, few: bool = False) -> Start | None:
+    """A start made of some rows (k, p + n) from all over the data, or of their triangle (few), if they determine one."""
     columns = rows.shape[1]
-    if len(rows) <= columns or not np.isfinite(rows).all():
+    if len(rows) < columns + (not few) or not np.isfinite(rows).all():
         return None
     triangle = triangle_of_rows(rows)
     size = np.linalg.norm(triangle, axis=0)
@@ -96,7 +96,7 @@ def start_of(rows: Array, p: int) -> Start | None:
         left = np.linalg.norm(triangle[p:, p:], axis=0)
         rest = np.diag(np.maximum(left, _FLOOR * size[p:]))
         return Start(_stacked(triangle[:p, :p], triangle[:p, p:], rest), p, False)
-    guess = sla.solve_triangular(triangle[:p, :p], triangle[:p, p:])
+    guess = _solve(triangle[:p, :p], triangle[:p, p:], trans=0)
     return Start(_stacked(np.eye(p), guess, np.eye(columns - p)), p, True)
 
 
@@ -121,7 +121,7 @@ def triangle_of(batches: Batches, p: int, n: int, start: Start | None = None) ->
     first = _cholesky(equal[:p, :p])
     condition = condition_of(first) if first is not None else np.inf
     if first is not None and condition <= _TWO_PASSES:
-        shape = sla.solve_triangular(first, equal[:p, p:], trans="T")
+        shape = _solve(first, equal[:p, p:])
         left = equal[p:, p:] - shape.T @ shape
         rest = _cholesky(left) if condition <= (PLAIN if start is None else _ONE_PASS) else None
         if rest is not None and (np.diag(rest) ** 2 >= _LEFT).all():
@@ -141,7 +141,7 @@ def _second_pass(batches: Batches, start: Start) -> Array | None:
     again = _cholesky(gram[:p, :p])
     if again is None or condition_of(again) > _ORTHOGONAL:
         return None
-    shape = sla.solve_triangular(again, gram[:p, p:], trans="T")
+    shape = _solve(again, gram[:p, p:])
     left = gram[p:, p:] - shape.T @ shape
     return _stacked(again, shape, _semidefinite_root(left)) @ start.matrix
 
@@ -174,14 +174,22 @@ class _Substitution:
         self._panels = []
         for a in range(0, len(upper), _PANEL):
             b = min(a + _PANEL, len(upper))
-            corner = sla.solve_triangular(upper[a:b, a:b], np.eye(b - a), trans="T")
+            corner = np.ascontiguousarray(_solve(upper[a:b, a:b], np.eye(b - a)))
             self._panels.append((a, b, np.ascontiguousarray(upper[:a, a:b].T), corner))
+        self._out = np.empty((len(upper), 0))
+        self._panel = np.empty((_PANEL, 0))
 
     def __call__(self, rows: Array) -> Array:
-        out = np.empty_like(rows)
+        k = rows.shape[1]
+        if self._out.shape[1] != k:
+            self._out, self._panel = np.empty((len(rows), k)), np.empty((_PANEL, k))
+        out = self._out
         for a, b, above, corner in self._panels:
-            panel = rows[a:b] - above @ out[:a] if a else rows[a:b]
-            np.matmul(corner, panel, out=out[a:b])
+            panel = self._panel[: b - a]
+            if a:
+                np.matmul(above, out[:a], out=panel)
+                np.subtract(rows[a:b], panel, out=panel)
+            np.matmul(corner, panel if a else rows[a:b], out=out[a:b])
         return out
 
 
@@ -220,11 +228,19 @@ def condition_of(upper: Array) -> float:
         return float(estimate)
     small, large = np.ones(len(upper)), np.ones(len(upper))
     for _ in range(_ITERATIONS):
-        small = sla.solve_triangular(upper, small / np.linalg.norm(small), trans="T", check_finite=False)
-        small = sla.solve_triangular(upper, small, check_finite=False)
+        small = _solve(upper, small / np.linalg.norm(small))
+        small = _solve(upper, small, trans=0)
         large = upper.T @ (upper @ (large / np.linalg.norm(large)))
     return float(np.sqrt(np.linalg.norm(large) * np.linalg.norm(small)))
 
 
+def _solve(upper: Array, right: Array, trans: int = 1) -> Array:
+    """C^-T right, or C^-1 right with trans = 0; LAPACK at once, since the checks of its wrapper cost more than the solve."""
+    return np.asarray(sla.lapack.dtrtrs(upper, right, lower=0, trans=trans)[0])
+
+
 def _stacked(corner: Array, shape: Array, rest: Array) -> Array:
-    return np.block([[corner, shape], [np.zeros(shape.shape[::-1]), rest]])
+    p, columns = shape.shape[0], sum(shape.shape)
+    out = np.zeros((columns, columns))
+    out[:p, :p], out[:p, p:], out[p:, p:] = corner, shape, rest
+    return out

@@ -14,7 +14,7 @@ from ..differentiation._rows import Evaluate
 from ..trajectory import Trajectory
 from ..trajectory._times import even_step, is_even
 from ._blocks import Block
-from ._cholesky_qr import HOUSEHOLDER, Start, start_of, triangle_of
+from ._cholesky_qr import HOUSEHOLDER, PLAIN, Start, condition_of, start_of, triangle_of
 from ._factor import Factor, triangle_of_rows
 from ._frame import Frame
 from ._plan import FEWEST_ROWS, Task, windows
@@ -24,6 +24,7 @@ _FEWEST = 512
 _START_ROWS = 6  # rows per column that a start is made from
 _START_MORE = 200
 _START_WINDOWS = 50
+_UNLIKE = 10.0  # times PLAIN that the condition number of all rows may have, relative to a start
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +127,23 @@ def started(one: Pass, runs: Sequence[Trajectory]) -> Pass:
         out = np.empty((p + n, one.method.most_rows(len(window))))
         rows.append(out[:, : one.method.fill(window, one.evaluate(), one.noise, out) : width].T)
     return replace(one, start=start_of(np.concatenate(rows), p) if rows else None)
+
+
+def better_start(one: Pass, total: Factor) -> Pass | None:
+    """The same started from the factor of all rows, where the sample it was started from did not stand for them."""
+    if one.start is None or len(total.triangle) < total.triangle.shape[1]:
+        return None
+    p = one.dictionary.n_terms
+    matrix = total.triangle
+    if one.frame is not None:
+        back = np.linalg.solve(one.frame.terms.T, matrix[:, :p].T).T
+        matrix = np.hstack([back, matrix[:, p:]])
+    relative = np.linalg.solve(one.start.matrix.T, matrix.T).T[:p, :p]
+    size = np.linalg.norm(relative, axis=0)
+    if not (size > 0).all() or condition_of(relative / size) <= _UNLIKE * PLAIN:
+        return None
+    start = start_of(matrix, p, few=True)
+    return None if start is None else replace(one, start=start)
 
 
 def _scattered(runs: Sequence[Trajectory], method: RowMethod, wanted: int) -> tuple[Window | None, int]:

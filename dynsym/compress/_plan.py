@@ -87,8 +87,10 @@ def windows(task: Task, method: RowMethod, columns: int) -> Iterator[Window]:
     for pieces in _slabs(list(_pieces(task, method, columns)), longest_slab):
         low, high = max(pieces[0][0] - halo, 0), min(pieces[-1][1] + halo, m)
         slab = stretch.window(low, high)
+        whole = slab.is_complete
         for a, b in pieces:
-            yield from slab.part(max(a - halo, 0) - low, min(b + halo, m) - low).complete()
+            part = slab.part(max(a - halo, 0) - low, min(b + halo, m) - low)
+            yield from (part,) if whole else part.complete()
 
 
 def _pieces(task: Task, method: RowMethod, columns: int) -> Iterator[tuple[int, int]]:

@@ -16,11 +16,11 @@ from ..dictionary._base import with_names
 from ..differentiation import RowMethod
 from ._blocks import Block, Compressed
 from ._frame import Frame
-from ._pass import Pass, started
+from ._pass import Pass, better_start, started
 from ._plan import Task, plan
 from ._prepare import Prepared, prepare
 
-_THREADS_FROM = 4_000_000  # entries of the rows below which a second thread costs more than it gives
+_THREADS_FROM = 150  # columns from which products are so long that threads seldom wait for the interpreter
 
 
 def compress(data: Any, dictionary: Dictionary, rows: RowMethod | None = None) -> Compressed:
@@ -81,18 +81,23 @@ def compress_prepared(ready: Prepared, dictionary: Dictionary) -> Compressed:
         one = Pass(dictionary, ready.method, ready.noise if needs_noise else None)
         if any(one.streams(task) for task in tasks):
             one = started(replace(one, frame=Frame.of(dictionary, ready.excerpts)), ready.excerpts)
-        made = _run(one, tasks, sum(task.expected for task in tasks) * columns)
-    return Compressed(tuple(block for part in made for block in part), ready, dictionary)
+        data = Compressed(_run(one, tasks), ready, dictionary)
+        again = better_start(one, data.total)
+        if again is not None:
+            data = Compressed(_run(again, tasks), ready, dictionary)
+    return data
 
 
-def _run(one: Pass, tasks: Sequence[Task], size: int) -> list[list[Block]]:
+def _run(one: Pass, tasks: Sequence[Task]) -> tuple[Block, ...]:
+    """Blocks in the order of the tasks; threads where products are long enough for them not to wait for one another."""
+    columns = one.dictionary.n_terms + one.dictionary.n_states
     threads = min(len(os.sched_getaffinity(0)), len(tasks))
-    if threads < 2 or size < _THREADS_FROM:
-        return [one(task) for task in tasks]
+    if threads < 2 or columns < _THREADS_FROM:
+        return tuple(block for task in tasks for block in one(task))
 
     def quiet(task: Task) -> list[Block]:
         with np.errstate(over="ignore", invalid="ignore"):
             return one(task)
 
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(quiet, tasks))
+        return tuple(block for blocks in pool.map(quiet, tasks) for block in blocks)

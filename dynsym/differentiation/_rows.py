@@ -65,11 +65,15 @@ class Window:
             self.last and stop == m,
         )
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether no sample misses a value."""
+        # One pass without a temporary: a sum is NaN as soon as one summand is.
+        return bool(np.isfinite(self.x.sum()) and (self.slopes is None or np.isfinite(self.slopes.sum())))
+
     def complete(self) -> Iterator[Window]:
         """The maximal parts in which no sample misses a value."""
-        # One pass without a temporary: a sum is NaN as soon as one summand is.
-        known = np.isfinite(self.x.sum()) and (self.slopes is None or np.isfinite(self.slopes.sum()))
-        if known:
+        if self.is_complete:
             yield self
             return
         bad = np.isnan(self.x).any(axis=1)
