@@ -6,10 +6,8 @@ that there is a number in each.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +24,7 @@ from dynsym.trajectory._layout import (
     unit_of,
 )
 from dynsym.trajectory._sources import DatasetSource, FileSource, Source, chunk_length
+from dynsym.trajectory._zarr_chunks import warn_of_absent_chunks
 from dynsym.trajectory.stored import Place, StoredRun, pieces, ranges
 from dynsym.trajectory.tables import choose_columns, find_run, nothing_in
 
@@ -54,7 +53,7 @@ def stored_runs(ds: xr.Dataset, axes: Axes, want: Wanted, stem: str, source: Sou
     )
     _refuse_empty(runs)
     if isinstance(source, FileSource) and source.engine == "zarr":
-        _warn_of_absent_chunks(source, runs[0].place.states + runs[0].place.slopes)
+        warn_of_absent_chunks(source, runs[0].place.states + runs[0].place.slopes)
     return runs
 
 
@@ -246,41 +245,3 @@ def _first_seen(run: StoredRun, names: tuple[str, ...]) -> str | None:
             if values.dtype.kind != "f" or not np.isnan(values).all():
                 return name
     return None
-
-
-def _warn_of_absent_chunks(source: FileSource, names: tuple[str, ...]) -> None:
-    """Warn where chunks are not in the store and read as a number: they may be constant, or lost."""
-    import zarr
-
-    store = zarr.open_group(source.path, mode="r")
-    variables: Mapping[Any, xr.Variable] = source.variables()
-    for name in names:
-        array: Any = store[name]
-        have, total = int(array.nchunks_initialized), int(array.nchunks)
-        missing, fill = variables[name].encoding.get("_FillValue"), array.fill_value
-        if have == total or _same(fill, missing):
-            continue
-        warnings.warn(
-            f"{source.title}: {total - have} of {total} chunks of {name!r} are not in the store"
-            f"{_first_absent(Path(source.path) / name, array)}; Zarr reads them as {fill}, which is right if "
-            "they were left out on writing, and wrong if they got lost",
-            stacklevel=2,
-        )
-
-
-def _same(fill: Any, missing: Any) -> bool:
-    if missing is None:
-        return bool(fill is not None and np.isnan(fill))
-    return bool(fill == missing or (fill != fill and missing != missing))
-
-
-def _first_absent(folder: Path, array: Any) -> str:
-    """Return the index of the first absent chunk, for stores that are plain directories without shards."""
-    key = getattr(array.metadata, "encode_chunk_key", None)
-    if key is None or not folder.is_dir() or getattr(array, "shards", None) is not None:
-        return ""
-    for index in np.ndindex(*array.cdata_shape):
-        if not (folder / key(index)).exists():
-            corner = tuple(int(i * width) for i, width in zip(index, array.chunks))
-            return f", the first at index {corner[0] if len(corner) == 1 else corner}"
-    return ""

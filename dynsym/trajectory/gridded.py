@@ -21,8 +21,9 @@ from dynsym.trajectory._layout import (
     states_of_runs,
     unit_of,
 )
-from dynsym.trajectory._sources import DatasetSource, Source
+from dynsym.trajectory._sources import DatasetSource, FileSource
 from dynsym.trajectory._storing import decoded_bytes, is_chunked, stored_runs
+from dynsym.trajectory._zarr_chunks import refuse_short_chunks
 from dynsym.trajectory.stored import AnyRun
 from dynsym.trajectory.tables import Table, nothing_in, runs_of_table
 from dynsym.trajectory.trajectory import Trajectory
@@ -77,7 +78,7 @@ def runs_from_dataset(
     return read_dataset(ds, wanted(time, states, run), "")
 
 
-def read_dataset(ds: xr.Dataset, want: Wanted, stem: str, source: Source | None = None) -> list[AnyRun]:
+def read_dataset(ds: xr.Dataset, want: Wanted, stem: str, source: FileSource | None = None) -> list[AnyRun]:
     """Return the runs of a Dataset; its attribute `label`, else `stem`, labels a single run.
 
     `source` is where the file behind the Dataset can be read again; without it only dask arrays are left
@@ -85,6 +86,8 @@ def read_dataset(ds: xr.Dataset, want: Wanted, stem: str, source: Source | None 
     """
     stem = str(ds.attrs.get("label", stem))
     axes = axes_of(ds, want)
+    if source is not None and source.engine == "zarr":
+        refuse_short_chunks(source, (axes.time, *axes.numeric))
     if is_chunked(ds, axes) or (source is not None and decoded_bytes(ds, axes) > LARGEST_IN_MEMORY):
         return list(stored_runs(ds, axes, want, stem, source or DatasetSource(ds)))
     if axes.run is None:
@@ -139,7 +142,7 @@ def run_of_dataarray(array: xr.DataArray) -> AnyRun:
         labels = array[other].values.tolist()
         names = labels if all(isinstance(label, str) for label in labels) else None
     if array.chunks is not None:
-        return _stored_states(ds, time, along, names)
+        return _stored_states(ds, (time, along), names, str(array.name or ""))
     t, time_unit = time_numbers(ds[time].values, unit_of(ds, time))
     x = array.transpose(along, ...).values
     n = 1 if x.ndim == 1 else x.shape[1]
@@ -147,14 +150,16 @@ def run_of_dataarray(array: xr.DataArray) -> AnyRun:
     return Trajectory(t, x, names, units, label=str(array.name or ""), time_unit=time_unit)
 
 
-def _stored_states(ds: xr.Dataset, time: str, along: str, names: list[str] | None) -> AnyRun:
+def _stored_states(ds: xr.Dataset, axes: tuple[str, str], names: list[str] | None, label: str) -> AnyRun:
     """Return the dask array `_values_` as one run, a variable per state."""
-    array = ds["_values_"].transpose(along, ...)
-    columns = array.variable[:, None] if array.ndim == 1 else array.variable
-    known = state_names(names, columns.shape[1])
-    states = {name: columns[:, i] for i, name in enumerate(known)}
+    time, along = axes
+    array = ds["_values_"].variable
+    other = next((dim for dim in array.dims if dim != along), "_state_")
+    columns = array if array.ndim > 1 else array.expand_dims({other: 1})
+    known = state_names(names, columns.sizes[other])
+    states = {name: columns.isel({other: i}) for i, name in enumerate(known)}
     split = ds[[time]].drop_vars("_values_", errors="ignore").assign(states)
-    split.attrs["label"] = str(array.name) if array.name != "_values_" else ""
+    split.attrs["label"] = label
     return runs_from_dataset(split, time, known)[0]
 
 
