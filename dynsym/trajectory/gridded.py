@@ -154,10 +154,11 @@ def _stored_states(ds: xr.Dataset, axes: tuple[str, str], names: list[str] | Non
     """Return the dask array `_values_` as one run, a variable per state."""
     time, along = axes
     array = ds["_values_"].variable
-    other = next((dim for dim in array.dims if dim != along), "_state_")
-    columns = array if array.ndim > 1 else array.expand_dims({other: 1})
-    known = state_names(names, columns.sizes[other])
-    states = {name: columns.isel({other: i}) for i, name in enumerate(known)}
+    columns = [array]
+    for other in (dim for dim in array.dims if dim != along):
+        columns = [array.isel({other: i}) for i in range(array.sizes[other])]
+    known = state_names(names, len(columns))
+    states = dict(zip(known, columns))
     split = ds[[time]].drop_vars("_values_", errors="ignore").assign(states)
     split.attrs["label"] = label
     return runs_from_dataset(split, time, known)[0]
