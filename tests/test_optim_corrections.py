@@ -94,7 +94,7 @@ def test_the_samples_the_factor_and_coupled_rows_give_the_same():
             CoupledQuadratic(np.kron(np.eye(N), R), Y.T.ravel(), (N, P)), constraints=constraint
         ).coefficients,
     ]
-    information = Information.of(Compressed((Block(factor_of(R, Y), 0),)), np.zeros((P, P)))
+    information = Information(Compressed((Block(factor_of(R, Y), 0),)))
     found.append(constrained_least_squares(information, constraint).coefficients)
     for other in found[1:]:
         assert np.allclose(other, found[0], rtol=1e-11, atol=1e-12)

@@ -186,7 +186,7 @@ def test_draws_keep_their_digits_where_terms_nearly_repeat():
     base = dy.fit(run, Monomials(1, 2))
     data = Compressed(blocks)
     model = restricted(
-        replace(base, compressed=data, information=dy.regression.Information.of(data, np.zeros((3, 3)))),
+        replace(base, compressed=data, information=dy.regression.Information(data)),
         np.ones((1, 3), bool),
     )
     np.testing.assert_allclose(dy.bootstrap(model, 30).draws[:, 0], [[1.0, 2.0, 3.0]] * 30, atol=1e-5)

@@ -168,7 +168,9 @@ def _together(a: Prepared, b: Prepared) -> Prepared:
         "the same rows=",
     )
     runs = a.runs + b.runs
-    return Prepared(runs, a.stretches + b.stretches, a.method, _pooled_noise(a, b, runs))
+    shift = 1 + max(stretch.origin for stretch in a.stretches)
+    origins = a.origins + tuple(origin + shift for origin in b.origins)
+    return Prepared(runs, a.stretches + b.stretches, a.method, _pooled_noise(a, b, runs), origins)
 
 
 def _pooled_noise(a: Prepared, b: Prepared, runs: Sequence[Trajectory]) -> Array | None:

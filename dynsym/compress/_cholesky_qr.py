@@ -30,7 +30,7 @@ Batches = Callable[[], Iterable[Array]]
 
 ONE_PASS, TWO_PASSES, HOUSEHOLDER = "CholeskyQR", "CholeskyQR2", "TSQR"
 
-PLAIN = 3e4  # condition number of a sample up to which its terms need no start, and of all of B up to which one pass will do
+PLAIN = 300.0  # condition number of a sample up to which its terms need no start
 # Condition number of the B of one block up to which its Cholesky factor is taken. What rounding does to a block is small beside
 # the other blocks as long as B is well conditioned over all of them.
 _ONE_PASS = 1e7
@@ -81,7 +81,7 @@ class Start:
         return free_targets
 
 
-def start_of(rows: Array, p: int, few: bool = False) -> Start | None:
+def start_of(rows: Array, p: int, plain: float = PLAIN, few: bool = False) -> Start | None:
     """A start made of some rows (k, p + n) from all over the data, or of their triangle (few), if they determine one."""
     columns = rows.shape[1]
     if len(rows) < columns + (not few) or not np.isfinite(rows).all():
@@ -92,7 +92,7 @@ def start_of(rows: Array, p: int, few: bool = False) -> Start | None:
     terms = triangle[:p, :p] / size[:p]
     if not (np.abs(np.diag(terms)) > _DEPENDENT).all():
         return None
-    if condition_of(terms) > PLAIN:
+    if condition_of(terms) > plain:
         left = np.linalg.norm(triangle[p:, p:], axis=0)
         rest = np.diag(np.maximum(left, _FLOOR * size[p:]))
         return Start(_stacked(triangle[:p, :p], triangle[:p, p:], rest), p, False)
@@ -224,7 +224,7 @@ def condition_of(upper: Array) -> float:
         return 1.0
     reciprocal, _ = sla.lapack.dtrcon(np.asfortranarray(upper), norm="1", uplo="U", diag="N")
     estimate = 1.0 / reciprocal if reciprocal > 0 else np.inf
-    if not PLAIN < estimate <= PLAIN * len(upper):
+    if estimate <= PLAIN or not np.isfinite(estimate):
         return float(estimate)
     small, large = np.ones(len(upper)), np.ones(len(upper))
     for _ in range(_ITERATIONS):

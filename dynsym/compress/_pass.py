@@ -24,7 +24,10 @@ _FEWEST = 512
 _START_ROWS = 6  # rows per column that a start is made from
 _START_MORE = 200
 _START_WINDOWS = 50
-_UNLIKE = 10.0  # times PLAIN that the condition number of all rows may have, relative to a start
+# Polynomials of degree five on an attractor stay below this in the frame: the price of a start, another matrix product, would
+# buy digits only of coefficients that the data hardly determine.
+_PLAIN_FRAME = 3e4
+_UNLIKE = 10.0  # times that number that the condition number of all rows may have, relative to a start
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +129,12 @@ def started(one: Pass, runs: Sequence[Trajectory]) -> Pass:
     for window in samples:
         out = np.empty((p + n, one.method.most_rows(len(window))))
         rows.append(out[:, : one.method.fill(window, one.evaluate(), one.noise, out) : width].T)
-    return replace(one, start=start_of(np.concatenate(rows), p) if rows else None)
+    return replace(one, start=start_of(np.concatenate(rows), p, _plain(one)) if rows else None)
+
+
+def _plain(one: Pass) -> float:
+    """Condition number up to which one pass needs no start but for the targets."""
+    return PLAIN if one.frame is None else _PLAIN_FRAME
 
 
 def better_start(one: Pass, total: Factor) -> Pass | None:
@@ -140,7 +148,7 @@ def better_start(one: Pass, total: Factor) -> Pass | None:
         matrix = np.hstack([back, matrix[:, p:]])
     relative = np.linalg.solve(one.start.matrix.T, matrix.T).T[:p, :p]
     size = np.linalg.norm(relative, axis=0)
-    if not (size > 0).all() or condition_of(relative / size) <= _UNLIKE * PLAIN:
+    if not (size > 0).all() or condition_of(relative / size) <= _UNLIKE * _plain(one):
         return None
     start = start_of(matrix, p, few=True)
     return None if start is None else replace(one, start=start)

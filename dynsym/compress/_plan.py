@@ -20,6 +20,7 @@ _LARGE = (
 )
 _LONG = 32  # rows per column of such a block
 _SLAB = 1 << 20  # samples times states that are read together
+_LARGEST_SLAB = 1 << 23
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,9 @@ def _in_parts(stretch: Stretch, method: RowMethod, rows: int, blocks: int) -> li
 def windows(task: Task, method: RowMethod, columns: int) -> Iterator[Window]:
     """The windows of a task with their halos, in order, read slab by slab; incomplete samples are cut out."""
     stretch, halo, m = task.stretch, method.halo, len(task.stretch)
-    longest_slab = max(_SLAB // stretch.run.n_states, 1)
+    n = stretch.run.n_states
+    # A chunk that two slabs share is read twice.
+    longest_slab = max(_SLAB // n, min(8 * stretch.run.chunk, _LARGEST_SLAB // n), 1)
     for pieces in _slabs(list(_pieces(task, method, columns)), longest_slab):
         low, high = max(pieces[0][0] - halo, 0), min(pieces[-1][1] + halo, m)
         slab = stretch.window(low, high)

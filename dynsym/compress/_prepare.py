@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from .._checks import Array, frozen, require
+from .._checks import Array, DataError, frozen, require
 from ..differentiation import RowMethod, Window, choose_rows
-from ..trajectory import Trajectory, as_runs, noise_level
-from ..trajectory._times import median_step, step_range, steps_agree
+from ..trajectory import StoredRun, Trajectory, as_runs, noise_level
+from ..trajectory._fields import check_times
+from ..trajectory._times import step_range, steps_agree
+
+AnyRun = Trajectory | StoredRun
 
 _GAP = 10.0  # a step this many times the median one is a gap: nothing is interpolated across it
 _SAMPLES = 200_000  # samples that the noise, the time scale and the region are read off, evenly chosen where there are more
 _EXCERPT = 2000
+_TIMES = 1 << 20  # times read together
+_MEDIAN_OF = 100_000  # steps whose median stands for that of all
 
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
     """The samples start..stop-1 of a run, with no gap in their times; single samples may miss values."""
 
-    run: Trajectory
+    run: AnyRun
     origin: int
     start: int
     stop: int
@@ -62,7 +67,8 @@ class Prepared:
     runs: tuple[Trajectory, ...]
     stretches: tuple[Stretch, ...]
     method: RowMethod
-    known_noise: Array | None = field(default=None)
+    known_noise: Array | None = None
+    origins: tuple[int, ...] = ()
 
     @cached_property
     def noise(self) -> Array:
@@ -73,6 +79,18 @@ class Prepared:
     def excerpts(self) -> tuple[Trajectory, ...]:
         """Runs that stand for all of them where averages are taken."""
         return tuple(thinned(self.runs))
+
+    @cached_property
+    def clouds(self) -> tuple[Trajectory, ...]:
+        """One run in memory for each stretch without a gap; of a run in a file, all its excerpts as one."""
+        if all(isinstance(stretch.run, Trajectory) for stretch in self.stretches):
+            return self.runs
+        out = []
+        for origin in sorted(set(self.origins)):
+            parts = [run for run, own in zip(self.runs, self.origins) if own == origin]
+            t, x = (np.concatenate([getattr(run, name) for run in parts]) for name in ("t", "x"))
+            out.append(Trajectory(t, x, parts[0].names, label=parts[0].label))
+        return tuple(out)
 
     @property
     def n_samples(self) -> int:
@@ -90,45 +108,78 @@ def prepare(data: Any, rows: RowMethod | None = None) -> Prepared:
     """
     runs = as_runs(data)
     stretches = tuple(s for k, run in enumerate(runs) for s in stretches_of(run, k))
-    pieces = tuple(piece for stretch in stretches for piece in _complete(stretch))
+    found = [(s.origin, piece) for s in stretches for piece in _in_memory(s, _SAMPLES // len(stretches))]
+    pieces = tuple(piece for _, piece in found)
     require(bool(pieces), "every sample has a missing value; there is nothing to fit")
     known = _known_noise(runs)
     if rows is None:
         sample = thinned(pieces)
         known = measured_noise(sample) if known is None else known
         rows = choose_rows(sample, known)
-    return Prepared(pieces, stretches, rows, known)
+    return Prepared(pieces, stretches, rows, known, tuple(origin for origin, _ in found))
 
 
-def stretches_of(run: Trajectory, origin: int) -> list[Stretch]:
-    """The stretches of a run between the gaps in its times."""
+def stretches_of(run: AnyRun, origin: int) -> list[Stretch]:
+    """The stretches of a run between the gaps in its times; only the times are read.
+
+    Raises
+    ------
+    DataError
+        If the times of a run in a file do not increase.
+    """
     m = len(run)
     if m == 1:
         return [Stretch(run, origin, 0, 1, None)]
-    t = run.times(0, m)
-    low, high = step_range(t)
+    low, high = _step_range(run, 0, m)
     if high <= _GAP * low:
-        even = steps_agree((low, high), float(t[0]), float(t[-1]))
-        return [Stretch(run, origin, 0, m, float((t[-1] - t[0]) / (m - 1)) if even else None)]
-    limit = _GAP * median_step(m, lambda at: t[at])
-    cuts = [0, *(np.flatnonzero(np.diff(t) > limit) + 1).tolist(), m]
-    return [Stretch(run, origin, a, b, _step(run, a, b)) for a, b in itertools.pairwise(cuts)]
+        return [Stretch(run, origin, 0, m, _step(run, 0, m, (low, high)))]
+    every = max(1, (m - 1) // _MEDIAN_OF)
+    some = [np.diff(t)[:: min(every, len(t) - 1)] for _, t in _pieces_of_times(run, 0, m)]
+    limit = _GAP * float(np.median(np.concatenate(some)))
+    inner = [a + 1 + np.flatnonzero(np.diff(t) > limit) for a, t in _pieces_of_times(run, 0, m)]
+    cuts = [0, *np.concatenate(inner).tolist(), m]
+    return [
+        Stretch(run, origin, a, b, _step(run, a, b, _step_range(run, a, b)) if b - a > 1 else None)
+        for a, b in itertools.pairwise(cuts)
+    ]
 
 
-def _step(run: Trajectory, start: int, stop: int) -> float | None:
-    if stop - start < 2:
-        return None
-    t = run.times(start, stop)
-    first, last = float(t[0]), float(t[-1])
-    return (last - first) / (len(t) - 1) if steps_agree(step_range(t), first, last) else None
+def _pieces_of_times(run: AnyRun, start: int, stop: int) -> Iterator[tuple[int, Array]]:
+    """(a, times from sample a on) of pieces that overlap by one sample."""
+    for a in range(start, stop - 1, _TIMES):
+        yield a, run.times(a, min(a + _TIMES + 1, stop))
 
 
-def _complete(stretch: Stretch) -> list[Trajectory]:
-    """The parts of a stretch in which no sample misses a value, as runs."""
-    piece = stretch.run
-    if (stretch.start, stretch.stop) != (0, len(piece)):
-        piece = piece._part(stretch.start, stretch.stop)
-    return piece.segments()
+def _step_range(run: AnyRun, start: int, stop: int) -> tuple[float, float]:
+    low, high = np.inf, -np.inf
+    for a, t in _pieces_of_times(run, start, stop):
+        least, most = step_range(t)
+        if not 0 < least <= most < np.inf:
+            try:
+                check_times(t)
+            except DataError as error:
+                raise DataError(f"{run!r}, from sample {a} on: {error}") from error
+        low, high = min(low, least), max(high, most)
+    return low, high
+
+
+def _step(run: AnyRun, start: int, stop: int, steps: tuple[float, float]) -> float | None:
+    first, last = float(run.times(start, start + 1)[0]), float(run.times(stop - 1, stop)[0])
+    return (last - first) / (stop - start - 1) if steps_agree(steps, first, last) else None
+
+
+def _in_memory(stretch: Stretch, share: int) -> list[Trajectory]:
+    """The complete parts of a stretch, or of excerpts of it where it stays in a file; `share` of samples to read."""
+    if isinstance(stretch.run, Trajectory):
+        piece = stretch.run
+        if (stretch.start, stretch.stop) != (0, len(piece)):
+            piece = piece._part(stretch.start, stretch.stop)
+        return piece.segments()
+    m = len(stretch)
+    count = max(1, min(share // _EXCERPT, m // _EXCERPT))
+    length = min(_EXCERPT, m)
+    starts = np.unique(np.linspace(0, m - length, count).astype(int)) + stretch.start
+    return [part for a in starts.tolist() for part in stretch.run.read(a, a + length).segments()]
 
 
 def thinned(runs: Sequence[Trajectory], most: int = _SAMPLES) -> Sequence[Trajectory]:
@@ -145,7 +196,7 @@ def thinned(runs: Sequence[Trajectory], most: int = _SAMPLES) -> Sequence[Trajec
     return out[::every]
 
 
-def _known_noise(runs: Sequence[Trajectory]) -> Array | None:
+def _known_noise(runs: Sequence[AnyRun]) -> Array | None:
     given = [run.sd for run in runs if run.sd is not None]
     if len(given) == len(runs):
         return frozen(

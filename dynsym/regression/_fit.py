@@ -89,7 +89,7 @@ def fit(
         solution=solution,
         information=information,
         compressed=compressed,
-        region=region_around(source.runs),
+        region=region_around(source.clouds),
         constraint=joint(given) if given else None,
     )
 

@@ -5,13 +5,16 @@ from dynsym.trajectory.files import open_runs
 from dynsym.trajectory.gridded import runs_from_dataset
 from dynsym.trajectory.noise import noise_level, resolution
 from dynsym.trajectory.quality import DataQuality, quality
+from dynsym.trajectory.stored import StoredRun, excerpts
 from dynsym.trajectory.tables import runs_from_dataframe
 from dynsym.trajectory.trajectory import Trajectory
 
 __all__ = [
     "DataQuality",
+    "StoredRun",
     "Trajectory",
     "as_runs",
+    "excerpts",
     "noise_level",
     "open_runs",
     "quality",

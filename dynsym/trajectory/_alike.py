@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dynsym._checks import require
-from dynsym.trajectory.trajectory import Trajectory
+from dynsym.trajectory.stored import AnyRun
 
 
-def require_alike(runs: Sequence[Trajectory]) -> list[Trajectory]:
+def require_alike(runs: Sequence[AnyRun]) -> list[AnyRun]:
     """Return the runs as a list, refusing none at all, and states, units or time units that disagree."""
     require(len(runs) > 0, "no runs were given; at least one is needed")
     first = runs[0]
@@ -33,6 +33,6 @@ def require_alike(runs: Sequence[Trajectory]) -> list[Trajectory]:
     return list(runs)
 
 
-def _rate(run: Trajectory) -> str:
+def _rate(run: AnyRun) -> str:
     # The origin of time does not matter to the dynamics, its unit does.
     return run.time_unit.split(" since ")[0]

@@ -58,10 +58,18 @@ class Chosen:
         t, x = np.array(t[:m], dtype=float), x if m == len(x) else x[:m].copy()
         for array in (t, x) if dxdt is None else (t, x, dxdt):
             array.flags.writeable = False
-        units = {name: self.units[name] for name in self.states if self.units.get(name)} or None
+        return Trajectory(t, x, self.states, self.given_units, dxdt, self.given_sd, label, self.time_unit)
+
+    @property
+    def given_units(self) -> dict[str, str] | None:
+        """The units of the states that have one; None if none has."""
+        return {name: self.units[name] for name in self.states if self.units.get(name)} or None
+
+    @property
+    def given_sd(self) -> list[float] | None:
+        """The noise of the states; None unless it is known for every one."""
         known = all(name in self.sd for name in self.states)
-        sd = [self.sd[name] for name in self.states] if known else None
-        return Trajectory(t, x, self.states, units, dxdt, sd, label, self.time_unit)
+        return [self.sd[name] for name in self.states] if known else None
 
 
 def wanted(time: str | None, states: Sequence[str] | None, run: str | None) -> Wanted:
@@ -116,19 +124,28 @@ def numbers(name: str, values: np.ndarray) -> np.ndarray:
     return values
 
 
-def time_numbers(values: np.ndarray, unit: str) -> tuple[np.ndarray, str]:
-    """Return times as floats with their unit; dates become seconds since the first of them."""
+def time_numbers(values: np.ndarray, unit: str, origin: Any = None) -> tuple[np.ndarray, str]:
+    """Return times as floats with their unit; dates become seconds since `origin`, by default their first."""
+    if values.dtype.kind == "m":
+        return _in_seconds(values), "s"
+    first = first_date(values) if origin is None else origin
+    if first is None:
+        return numbers("the time", values), unit
+    if values.dtype.kind == "M":
+        return _in_seconds(values - first), f"seconds since {np.datetime_as_string(first, unit='ms')}"
+    seconds = [(value - first).total_seconds() for value in values.flat]
+    return np.array(seconds).reshape(values.shape), f"seconds since {first.isoformat()}"
+
+
+def first_date(values: np.ndarray) -> Any:
+    """Return the earliest of dates, from which seconds are counted; None for anything else."""
     if values.dtype.kind == "M":
         first = np.nanmin(values)
         require(not np.isnat(first), "the time coordinate holds no date (all NaT)")
-        return _in_seconds(values - first), f"seconds since {np.datetime_as_string(first, unit='ms')}"
-    if values.dtype.kind == "m":
-        return _in_seconds(values), "s"
+        return first
     if values.dtype.kind == "O" and values.size and hasattr(values.flat[0], "isoformat"):
-        first = min(values.flat)
-        seconds = [(value - first).total_seconds() for value in values.flat]
-        return np.array(seconds).reshape(values.shape), f"seconds since {first.isoformat()}"
-    return numbers("the time", values), unit
+        return min(values.flat)
+    return None
 
 
 def _in_seconds(span: np.ndarray) -> np.ndarray:

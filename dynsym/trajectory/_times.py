@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
-import numpy.typing as npt
 
 from dynsym._checks import Array
 
 _EVEN = 1e-9  # relative spread of the steps below which a grid counts as even
 _PIECE = 16_384  # times looked at together: they stay in cache
-_MOST_STEPS = 100_000  # steps whose median stands for that of all
 
 
 def step_range(t: Array) -> tuple[float, float]:
@@ -40,11 +36,3 @@ def even_step(t: Array) -> float | None:
     if len(t) < 2 or not is_even(t):
         return None
     return float((t[-1] - t[0]) / (len(t) - 1))
-
-
-def median_step(m: int, times: Callable[[npt.NDArray[np.intp]], Array]) -> float:
-    """Median of the m - 1 steps, of evenly chosen ones where there are very many; `times` gives t at indices."""
-    if m - 1 <= _MOST_STEPS:
-        return float(np.median(np.diff(times(np.arange(m)))))
-    at = np.linspace(0, m - 2, _MOST_STEPS).astype(int)
-    return float(np.median(times(at + 1) - times(at)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from dynsym._checks import Array
 from dynsym.trajectory._dependence import TOLERANCE
-from dynsym.trajectory.trajectory import Trajectory
+from dynsym.trajectory.stored import AnyRun
 
 if TYPE_CHECKING:
     from dynsym.trajectory.quality import DataQuality
@@ -20,7 +20,7 @@ _JITTER, _JUMP = 1e-3, 4.0
 _SCALES, _LOUD, _DISAGREE = 1e3, 0.05, 3.0
 
 
-def warnings_for(facts: DataQuality, runs: Sequence[Trajectory]) -> tuple[str, ...]:
+def warnings_for(facts: DataQuality, runs: Sequence[AnyRun]) -> tuple[str, ...]:
     """Return all warnings about the runs that these facts describe."""
     return (*_of_sampling(facts), *_of_states(facts), *_of_noise(facts, runs))
 
@@ -86,7 +86,7 @@ def _of_states(facts: DataQuality) -> Iterator[str]:
         )
 
 
-def _of_noise(facts: DataQuality, runs: Sequence[Trajectory]) -> Iterator[str]:
+def _of_noise(facts: DataQuality, runs: Sequence[AnyRun]) -> Iterator[str]:
     declared = _declared(runs)
     for i, name in enumerate(facts.names):
         noise, extent, step = facts.noise[i], facts.high[i] - facts.low[i], facts.step[i]
@@ -107,7 +107,7 @@ def _of_noise(facts: DataQuality, runs: Sequence[Trajectory]) -> Iterator[str]:
             )
 
 
-def _declared(runs: Sequence[Trajectory]) -> Array | None:
+def _declared(runs: Sequence[AnyRun]) -> Array | None:
     """Return the root mean square of the declared noise over runs, (n,), if every run declares it."""
     known = [run.sd for run in runs if run.sd is not None]
     return np.sqrt(np.mean(np.square(known), axis=0)) if len(known) == len(runs) else None

@@ -1,4 +1,4 @@
-"""The one door that every verb uses: whatever holds runs becomes a list of `Trajectory`."""
+"""The one door that every verb uses: whatever holds runs becomes a list of `Trajectory` or `StoredRun`."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ import numpy as np
 from dynsym.trajectory._alike import require_alike
 from dynsym.trajectory.files import open_runs
 from dynsym.trajectory.gridded import run_of_dataarray, runs_from_dataset
+from dynsym.trajectory.stored import AnyRun, StoredRun
 from dynsym.trajectory.tables import runs_from_dataframe
 from dynsym.trajectory.trajectory import Trajectory
 
 _ACCEPTED = "a Trajectory, a path, a Dataset or DataArray, a DataFrame, a tuple (t, x), or a list of these"
 
 
-def as_runs(data: Any) -> list[Trajectory]:
+def as_runs(data: Any) -> list[AnyRun]:
     """Return `data` as a list of runs that have the same states.
 
     Parameters
     ----------
-    data : Trajectory, path, Dataset, DataArray, DataFrame, (t, x), or a sequence of these
+    data : Trajectory, StoredRun, path, Dataset, DataArray, DataFrame, (t, x), or a sequence of these
         A DataArray has the dimension of time and one more, along which the states lie.
 
     Returns
     -------
-    list of Trajectory
-        At least one.
+    list of Trajectory or StoredRun
+        At least one. Dask arrays and large files stay where they are and are read in pieces.
 
     Raises
     ------
@@ -62,7 +63,7 @@ def _is_a(data: object, package: str, kind: str) -> bool:
 
 def _is_single(data: object) -> bool:
     return (
-        isinstance(data, Trajectory | str | PathLike)
+        isinstance(data, Trajectory | StoredRun | str | PathLike)
         or _is_pair(data)
         or _is_a(data, "xarray", "Dataset")
         or _is_a(data, "xarray", "DataArray")
@@ -85,8 +86,8 @@ def _is_pair(data: object) -> bool:
     return scalars and isinstance(first[0], int | float | np.number)
 
 
-def _one(data: Any) -> list[Trajectory]:
-    if isinstance(data, Trajectory):
+def _one(data: Any) -> list[AnyRun]:
+    if isinstance(data, Trajectory | StoredRun):
         return [data]
     if isinstance(data, str | PathLike):
         return open_runs(data)
@@ -97,5 +98,5 @@ def _one(data: Any) -> list[Trajectory]:
     if _is_a(data, "xarray", "DataArray"):
         return [run_of_dataarray(data)]
     if _is_a(data, "pandas", "DataFrame"):
-        return runs_from_dataframe(data)
+        return list(runs_from_dataframe(data))
     raise TypeError(f"a run cannot be read from {type(data).__name__}; give {_ACCEPTED}")

@@ -8,16 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from dynsym._checks import DataError, require
 from dynsym.trajectory._alike import require_alike
 from dynsym.trajectory._columns import Wanted, wanted
+from dynsym.trajectory._sources import FAILURES, FileSource
 from dynsym.trajectory.archives import read_npz
 from dynsym.trajectory.gridded import read_dataset
+from dynsym.trajectory.stored import AnyRun
 from dynsym.trajectory.tables import runs_of_table
 from dynsym.trajectory.textfiles import read_text
-from dynsym.trajectory.trajectory import Trajectory
 
 PathName = str | PathLike[str]
 
@@ -36,7 +36,7 @@ def open_runs(
     time: str | None = None,
     states: Sequence[str] | None = None,
     run: str | None = None,
-) -> list[Trajectory]:
+) -> list[AnyRun]:
     """Return all runs in one or several files: netCDF, Zarr, CSV or other text tables, NPZ.
 
     Parameters
@@ -53,8 +53,10 @@ def open_runs(
 
     Returns
     -------
-    list of Trajectory
-        In the order of the files and of the runs in them.
+    list of Trajectory or StoredRun
+        In the order of the files and of the runs in them. Runs of netCDF and Zarr files whose variables take
+        more than 200 MB stay in the file and are read in pieces. Files that hold consecutive pieces of one
+        record stay runs of their own; `xr.open_mfdataset` joins them into a Dataset that `as_runs` reads as one.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def open_runs(
     listed = [Path(paths)] if isinstance(paths, str | PathLike) else [Path(path) for path in paths]
     require(len(listed) > 0, "no path was given")
     want = wanted(time, states, run)
-    out: list[Trajectory] = []
+    out: list[AnyRun] = []
     for path in listed:
         found = _read(path, want)
         if len(listed) > 1 and len(found) > 1:
@@ -83,7 +85,7 @@ def open_runs(
     return require_alike(out)
 
 
-def _read(path: Path, want: Wanted) -> list[Trajectory]:
+def _read(path: Path, want: Wanted) -> list[AnyRun]:
     if not path.exists():
         raise FileNotFoundError(f"no such file or directory: {path}")
     try:
@@ -91,10 +93,11 @@ def _read(path: Path, want: Wanted) -> list[Trajectory]:
         if kind not in ("npz", "text"):
             return _read_labelled(path, kind, want)
         if kind == "npz":
-            return read_npz(path, want)
-        return runs_of_table(read_text(path), want, path.stem)
+            return list(read_npz(path, want))
+        return list(runs_of_table(read_text(path), want, path.stem))
     except (DataError, TypeError) as error:
-        raise DataError(f"{path}: {error}") from error
+        said = str(error)
+        raise DataError(said if said.startswith(f"{path}: ") else f"{path}: {said}") from error
 
 
 def _format(path: Path) -> str:
@@ -138,19 +141,16 @@ def _is_npz(path: Path) -> bool:
         return all(name.endswith(".npy") for name in archive.namelist())
 
 
-def _read_labelled(path: Path, engine: str, want: Wanted) -> list[Trajectory]:
-    import xarray as xr
-
-    # Times stay numbers in the unit of the file, and arrays are loaded only where they are read.
-    options: dict[str, Any] = {"consolidated": False} if engine == "zarr" else {}
+def _read_labelled(path: Path, engine: str, want: Wanted) -> list[AnyRun]:
     try:
-        with xr.open_dataset(path, engine=engine, chunks=None, decode_times=False, **options) as ds:
-            # A Zarr store lists its arrays in no order that lasts, so their order is that of their names.
-            ordered = ds[sorted(ds.data_vars, key=_natural)] if engine == "zarr" else ds
-            return read_dataset(ordered, want, path.stem)
+        source = FileSource(path, engine)
+        ds = source.dataset()
+        # A Zarr store lists its arrays in no order that lasts, so their order is that of their names.
+        ordered = ds[sorted(ds.data_vars, key=_natural)] if engine == "zarr" else ds
+        return read_dataset(ordered, want, path.stem, source)
     except DataError:
         raise
-    except (OSError, RuntimeError, LookupError, ValueError) as error:
+    except FAILURES as error:
         name = "Zarr" if engine == "zarr" else "netCDF"
         raise DataError(
             f"cannot be read as {name} ({error}); it may be cut off or damaged, so copy it again"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import reduce
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,16 @@ from dynsym.trajectory._dependence import linear_dependences, pooled_sample
 from dynsym.trajectory._quality_text import aligned, html, run_rows, state_rows
 from dynsym.trajectory._warnings import warnings_for
 from dynsym.trajectory.noise import noise_level, resolution
+from dynsym.trajectory.stored import AnyRun, excerpts, pieces
 from dynsym.trajectory.trajectory import Trajectory, with_units
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_BLOCK = 65_536
+# The median step of more samples than this is that of an evenly spread subset of the steps.
+_MOST_STEPS = 1_000_000
+# Of runs that are not in memory, noise and dependence are read off this many excerpts of this many samples.
+_EXCERPTS, _EXCERPT_LENGTH = 100, 1000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,13 +107,14 @@ class DataQuality:
         return figure
 
 
-def quality(runs: Sequence[Trajectory]) -> DataQuality:
+def quality(runs: Sequence[AnyRun]) -> DataQuality:
     """Describe sampling, noise and dependence of the states of the runs.
 
     Parameters
     ----------
-    runs : sequence of Trajectory
-        Runs with the same states.
+    runs : sequence of Trajectory or StoredRun
+        Runs with the same states. What is stored is read once in pieces; its noise, resolution and linear
+        dependences are those of excerpts.
 
     Returns
     -------
@@ -124,63 +130,111 @@ def quality(runs: Sequence[Trajectory]) -> DataQuality:
     """
     runs = require_alike(runs)
     names = runs[0].names
-    low, high, deviation = _spread(runs)
+    seen = [_survey(run) for run in runs]
+    spread = reduce(_joined, [survey.spread for survey in seen])
+    low, high = spread.low, spread.high
+    deviation = np.sqrt(spread.squares / np.where(spread.count > 0, spread.count, np.nan))
     moves = deviation > 1e-12 * np.fmax(np.abs(low), np.abs(high))
     moving = tuple(name for name, move in zip(names, moves) if move)
     scales = deviation[moves]
-    samples, missing, duration, median_step, step_spread = frozen([_of_run(run) for run in runs]).T
+    sample = _sample(runs)
     facts = DataQuality(
         names=names,
         titles=tuple(with_units(next((run for run in runs if run.units), runs[0]))),
         labels=tuple(run.label or str(k) for k, run in enumerate(runs)),
-        samples=samples,
-        missing=missing,
-        duration=duration,
-        median_step=median_step,
-        step_spread=step_spread,
+        samples=frozen([len(run) for run in runs]),
+        missing=frozen([survey.missing for survey in seen]),
+        duration=frozen([run.duration for run in runs]),
+        median_step=frozen([survey.median_step for survey in seen]),
+        step_spread=frozen([survey.step_spread for survey in seen]),
         low=frozen(low),
         high=frozen(high),
         deviation=frozen(deviation),
-        noise=frozen(noise_level(runs)),
-        step=frozen(resolution(runs)),
+        noise=frozen(noise_level(sample)),
+        step=frozen(resolution(sample)),
         constant=tuple(name for name in names if name not in moving),
-        dependences=linear_dependences(pooled_sample(runs)[:, moves], moving),
+        dependences=linear_dependences(pooled_sample(sample)[:, moves], moving),
         scale_ratio=float(scales.max() / scales.min()) if scales.size else 1.0,
         warnings=(),
     )
     return replace(facts, warnings=warnings_for(facts, runs))
 
 
-def _of_run(run: Trajectory) -> tuple[float, float, float, float, float]:
-    """Return samples, missing, duration, median step and spread of the steps of one run."""
-    missing = sum(stop - start for start, stop in run.gaps)
-    if len(run) < 2:
-        return len(run), missing, 0.0, float("nan"), float("nan")
-    step = np.diff(run.t)
-    median = float(np.median(step))
-    return len(run), missing, run.duration, median, float(step.max() - step.min()) / median
+@dataclass(frozen=True)
+class _Spread:
+    """Lowest and highest value, number of values, their mean and squared deviations from it, (n,) each."""
+
+    low: Array
+    high: Array
+    count: Array
+    mean: Array
+    squares: Array
 
 
-def _blocks(runs: Sequence[Trajectory]) -> Iterator[Array]:
-    for run in runs:
-        for start in range(0, len(run), _BLOCK):
-            yield run.x[start : start + _BLOCK]
+@dataclass(frozen=True)
+class _Survey:
+    """What one pass over a run tells."""
+
+    spread: _Spread
+    missing: int
+    median_step: float
+    step_spread: float
 
 
-def _spread(runs: Sequence[Trajectory]) -> tuple[Array, Array, Array]:
-    """Return lowest, highest and standard deviation of each state, block by block; NaN without a sample."""
-    n = runs[0].n_states
-    low, high = np.full(n, np.nan), np.full(n, np.nan)
-    count, total, squares = np.zeros(n), np.zeros(n), np.zeros(n)
-    for x in _blocks(runs):
-        low = np.fmin(low, np.fmin.reduce(x, axis=0))
-        high = np.fmax(high, np.fmax.reduce(x, axis=0))
-        count += (~np.isnan(x)).sum(axis=0)
-        total += np.nansum(x, axis=0)
-    mean = total / np.where(count > 0, count, np.nan)
-    for x in _blocks(runs):
-        squares += np.nansum((x - mean) ** 2, axis=0)
-    return low, high, np.sqrt(squares / np.where(count > 0, count, np.nan))
+def _survey(run: AnyRun) -> _Survey:
+    """Read a run once, piece by piece."""
+    spread, missing = None, 0
+    shortest, longest, last = np.inf, -np.inf, np.nan
+    some: list[Array] = []
+    every = -(-run.n_samples // _MOST_STEPS)
+    for start, stop in pieces(run):
+        part = run.read(start, stop)
+        own = _spread(part.x)
+        spread = own if spread is None else _joined(spread, own)
+        missing += int(np.isnan(part.x).any(axis=1).sum())
+        step = np.diff(part.t, prepend=last)[1 if start == 0 else 0 :]
+        last = part.t[-1]
+        if step.size:
+            shortest, longest = min(shortest, float(step.min())), max(longest, float(step.max()))
+            some.append(step[::every])
+    assert spread is not None
+    if not some:
+        return _Survey(spread, missing, float("nan"), float("nan"))
+    median = float(np.median(np.concatenate(some)))
+    return _Survey(spread, missing, median, (longest - shortest) / median)
+
+
+def _spread(x: Array) -> _Spread:
+    """Return the spread of samples (m, n); NaN in a column without a value."""
+    count = (~np.isnan(x)).sum(axis=0).astype(float)
+    mean = np.nansum(x, axis=0) / np.where(count > 0, count, np.nan)
+    low, high = np.fmin.reduce(x, axis=0), np.fmax.reduce(x, axis=0)
+    return _Spread(low, high, count, mean, np.nansum((x - mean) ** 2, axis=0))
+
+
+def _joined(a: _Spread, b: _Spread) -> _Spread:
+    """Return the spread of both sets of samples (Chan, Golub, LeVeque 1979, eq. 2.1)."""
+    count = a.count + b.count
+    share = b.count / np.where(count > 0, count, 1.0)
+    # The mean of no values is NaN, and has no weight.
+    mean_a, mean_b = (np.where(s.count > 0, s.mean, 0.0) for s in (a, b))
+    between = mean_b - mean_a
+    return _Spread(
+        np.fmin(a.low, b.low),
+        np.fmax(a.high, b.high),
+        count,
+        np.where(count > 0, mean_a + share * between, np.nan),
+        a.squares + b.squares + between**2 * share * a.count,
+    )
+
+
+def _sample(runs: Sequence[AnyRun]) -> list[Trajectory]:
+    """Return runs in memory as they are, and excerpts of the others, for what needs neighbouring samples."""
+    inside = [run for run in runs if isinstance(run, Trajectory)]
+    stored = [run for run in runs if not isinstance(run, Trajectory)]
+    for run in stored[:: max(1, -(-len(stored) // _EXCERPTS))]:
+        inside += excerpts(run, max(1, _EXCERPTS // len(stored)), _EXCERPT_LENGTH)
+    return inside
 
 
 def _plain(value: object) -> object:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Number
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -101,8 +101,17 @@ def runs_of_table(table: Table, want: Wanted, stem: str) -> list[Trajectory]:
     time = find_time(columns, want.time)
     require(columns[time].size > 0, "the table has no rows")
     t, time_unit = time_numbers(columns[time], table.units.get(time, table.time_unit))
-    run = _find_run(table, t, time, want)
-    chosen = _chosen(table, (time, run), want, time_unit)
+    run = find_run(
+        columns,
+        (lambda: bool((np.diff(t) <= 0).any()), lambda name: np.unique(columns[name]).size > 1),
+        time,
+        want,
+    )
+    states, slopes = choose_columns(columns, (time, run), want)
+    for name in states:
+        empty = columns[name].dtype.kind == "f" and bool(np.isnan(columns[name]).all())
+        require(not empty, nothing_in("column", name))
+    chosen = Chosen(states, slopes, table.units, table.sd, time_unit)
     names = chosen.states + chosen.slopes
     values = [numbers(f"column {name!r}", columns[name]) for name in names]
     n = len(chosen.states)
@@ -134,23 +143,27 @@ def find_time(columns: Mapping[str, np.ndarray], asked: str | None) -> str:
     return found[0]
 
 
-def _find_run(table: Table, t: np.ndarray, time: str, want: Wanted) -> str | None:
+def find_run(
+    columns: Iterable[str],
+    ask: tuple[Callable[[], bool], Callable[[str], bool]],
+    time: str,
+    want: Wanted,
+) -> str | None:
+    """Return the name of the column that separates runs; `ask` says whether time restarts, a column varies."""
+    restarts, varies = ask
     if want.run is not None:
-        return present("column", want.run, table.columns, "run=... (--run NAME)")
+        return present("column", want.run, columns, "run=... (--run NAME)")
     asked = want.states or ()
-    known = [
-        name for name in table.columns if name.lower() in RUN_NAMES and name != time and name not in asked
-    ]
+    known = [name for name in columns if name.lower() in RUN_NAMES and name != time and name not in asked]
     if not known:
         return None
-    restarts = bool((np.diff(t) <= 0).any())
-    if restarts:
+    if restarts():
         require(
             len(known) == 1,
             f"{', '.join(known)} may each separate the runs; choose with run=... (--run NAME)",
         )
         return known[0]
-    varying = [name for name in known if np.unique(table.columns[name]).size > 1]
+    varying = [name for name in known if varies(name)]
     if varying and want.states is None:
         raise DataError(
             f"column {varying[0]!r} reads as the number of a run, but time never restarts; separate by it "
@@ -159,32 +172,33 @@ def _find_run(table: Table, t: np.ndarray, time: str, want: Wanted) -> str | Non
     return None if varying else known[0]
 
 
-def _chosen(table: Table, taken: tuple[str, str | None], want: Wanted, time_unit: str) -> Chosen:
-    columns = table.columns
+def choose_columns(
+    columns: Mapping[str, Any], taken: tuple[str, str | None], want: Wanted
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return (states, their derivatives) among columns, by their types alone; time and run are taken."""
     free = [name for name in columns if name not in taken]
     for name in want.states or ():
         present("column", name, free, "states=[...] (--states A,B)")
     unusable = [name for name in free if _unusable_numbers(columns[name])]
     if want.states is None and unusable:
-        numbers(f"column {unusable[0]!r}", columns[unusable[0]])
+        numbers(f"column {unusable[0]!r}", np.asarray(columns[unusable[0]][:1]))
     numeric = [name for name in free if columns[name].dtype.kind in "iuf"]
     states, slopes = choose_states(want.states, numeric)
     have = ", ".join(f"{name} ({values.dtype})" for name, values in columns.items())
     require(len(states) > 0, f"no columns of numbers beside the time {taken[0]!r}; there are: {have}")
-    for name in states:
-        empty = columns[name].dtype.kind == "f" and bool(np.isnan(columns[name]).all())
-        require(
-            not empty,
-            f"column {name!r} holds no number at all; name the states with states=[...] (--states A,B)",
-        )
-    return Chosen(states, slopes, table.units, table.sd, time_unit)
+    return states, slopes
 
 
-def _unusable_numbers(values: np.ndarray) -> bool:
+def nothing_in(kind: str, name: str) -> str:
+    """Return what is wrong with a state that is missing throughout."""
+    return f"{kind} {name!r} holds no number at all; name the states with states=[...] (--states A,B)"
+
+
+def _unusable_numbers(values: Any) -> bool:
     """Say whether a column holds numbers that must not be passed over: complex, or Python objects."""
     if values.dtype.kind == "O":
-        return any(isinstance(value, Number) for value in values[:1])
-    return values.dtype.kind == "c"
+        return any(isinstance(value, Number) for value in np.asarray(values[:1]).flat)
+    return bool(values.dtype.kind == "c")
 
 
 def _refuse_restart(t: np.ndarray, first_row: int) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
+    from dynsym.trajectory.stored import AnyRun
+
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Trajectory:
@@ -133,8 +135,40 @@ class Trajectory:
         edges = np.flatnonzero(np.diff(np.r_[False, np.isnan(self.x).any(axis=1), False].astype(np.int8)))
         return tuple((int(a), int(b)) for a, b in edges.reshape(-1, 2))
 
+    @property
+    def has_slopes(self) -> bool:
+        """Whether derivatives were measured, so that there is a `dxdt`."""
+        return self.dxdt is not None
+
+    @property
+    def chunk(self) -> int:
+        """Length of the chunks in which the samples are stored: 0, they are all in memory."""
+        return 0
+
     def __len__(self) -> int:
         return self.n_samples
+
+    def times(self, start: int = 0, stop: int | None = None) -> Array:
+        """Return the times of samples start .. stop-1, by default of all."""
+        stop = self.n_samples if stop is None else stop
+        check_range(start, stop, self.n_samples)
+        return self.t[start:stop]
+
+    def read(self, start: int = 0, stop: int | None = None) -> Trajectory:
+        """Return samples start .. stop-1, by default all of them, as a view of this run with its label.
+
+        Runs in files are read in the same way, see `StoredRun`.
+
+        Examples
+        --------
+        >>> Trajectory([0, 1, 2, 3], [1.0, 4.0, 9.0, 16.0]).read(1, 3).t.tolist()
+        [1.0, 2.0]
+        """
+        stop = self.n_samples if stop is None else stop
+        check_range(start, stop, self.n_samples)
+        if (start, stop) == (0, self.n_samples):
+            return self
+        return self._part(start, stop, self.label)
 
     def segments(self, min_samples: int = 1, max_step: float | None = None) -> list[Trajectory]:
         """Return the maximal stretches without a missing sample, in order of time.
@@ -171,22 +205,9 @@ class Trajectory:
         parts = np.split(kept, np.flatnonzero(cut) + 1)
         return [self._part(int(p[0]), int(p[-1]) + 1) for p in parts if p.size >= min_samples]
 
-    @property
-    def has_slopes(self) -> bool:
-        """Whether derivatives came with the samples."""
-        return self.dxdt is not None
-
-    def read(self, start: int, stop: int) -> Trajectory:
-        """The samples start..stop-1 as a run; nothing is copied."""
-        return self if (start, stop) == (0, len(self)) else self._part(start, stop)
-
-    def times(self, start: int, stop: int) -> Array:
-        """The times of the samples start..stop-1."""
-        return self.t[start:stop]
-
-    def _part(self, start: int, stop: int) -> Trajectory:
+    def _part(self, start: int, stop: int, label: str | None = None) -> Trajectory:
         dxdt = None if self.dxdt is None else self.dxdt[start:stop]
-        label = f"{self.label}[{start}:{stop}]"
+        label = f"{self.label}[{start}:{stop}]" if label is None else label
         return Trajectory(
             self.t[start:stop],
             self.x[start:stop],
@@ -218,7 +239,7 @@ class Trajectory:
         states: Sequence[str] | None = None,
         run: str | None = None,
     ) -> Trajectory:
-        """Return the only run in a Dataset; see `runs_from_dataset`, which reads several.
+        """Return the only run in a Dataset, all of it in memory; see `runs_from_dataset`, which reads several.
 
         Examples
         --------
@@ -229,7 +250,7 @@ class Trajectory:
         """
         from dynsym.trajectory.gridded import runs_from_dataset
 
-        return _only(runs_from_dataset(ds, time, states, run), "runs_from_dataset or open_runs")
+        return _only(runs_from_dataset(ds, time, states, run), "runs_from_dataset or open_runs").read()
 
     @classmethod
     def from_dataframe(
@@ -249,7 +270,7 @@ class Trajectory:
         """
         from dynsym.trajectory.tables import runs_from_dataframe
 
-        return _only(runs_from_dataframe(df, time, states, run), "runs_from_dataframe or open_runs")
+        return _only(runs_from_dataframe(df, time, states, run), "runs_from_dataframe or open_runs").read()
 
     def plot(self) -> Figure:
         """Draw each state against time, one panel per state; missing samples are left blank.
@@ -284,7 +305,12 @@ class Trajectory:
         return f"<p>{escape(repr(self))}</p><table>{head}{rows}</table>"
 
 
-def with_units(run: Trajectory) -> list[str]:
+def check_range(start: int, stop: int, m: int) -> None:
+    """Refuse an empty range of samples and one that a run of m samples does not have."""
+    require(0 <= start < stop <= m, f"the run has samples 0 to {m - 1}, so there is no piece {start}:{stop}")
+
+
+def with_units(run: AnyRun) -> list[str]:
     """Return the state names, each with its unit in brackets where it has one."""
     units = run.units or ("",) * run.n_states
     return [f"{name} [{unit}]" if unit else name for name, unit in zip(run.names, units)]
@@ -297,7 +323,7 @@ def _limits(x: Array) -> tuple[list[float], list[float]]:
     return low, [float(column.max()) if column.size else float("nan") for column in seen]
 
 
-def _only(runs: list[Trajectory], remedy: str) -> Trajectory:
+def _only(runs: Sequence[AnyRun], remedy: str) -> AnyRun:
     labels = ", ".join(run.label for run in runs[:3]) + (", ..." if len(runs) > 3 else "")
     require(len(runs) == 1, f"got {len(runs)} runs ({labels}) where one is read; use {remedy}")
     return runs[0]

@@ -1,0 +1,236 @@
+"""Where the variables of stored runs come from: a file that every process opens for itself, or dask arrays.
+
+Numbers are decoded by xarray in both cases (packed integers, fill values), slice by slice, so that a piece of a
+file holds bit for bit what reading all of it gives.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dynsym._checks import DataError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# A chunk that holds several runs is decoded for one of them and kept for its neighbours.
+_KEPT_BYTES, _LARGEST_KEPT = 32_000_000, 8_000_000
+# What storage and codecs raise when the bytes are not what they should be.
+FAILURES = (OSError, RuntimeError, LookupError, ValueError, ArithmeticError, EOFError)
+
+
+class Source(ABC):
+    """Variables that can be read slice by slice, from any thread."""
+
+    # What errors call the data: the path of the file, or nothing.
+    title = ""
+
+    def titled(self, label: str) -> str:
+        """Return what errors call a run of this source."""
+        return ": ".join(part for part in (self.title, label) if part) or "the run"
+
+    @abstractmethod
+    def variables(self) -> Mapping[Hashable, xr.Variable]:
+        """Return the variables; their data are not read."""
+
+    @abstractmethod
+    def blocks(self) -> Blocks:
+        """Return what this process keeps of chunks that hold several runs."""
+
+    def take(self, name: str, along: str, start: int, stop: int, run: tuple[str | None, int]) -> np.ndarray:
+        """Return samples start .. stop-1 of one variable in one run, shape (stop - start,).
+
+        `run` is the dimension of runs and the index in it; any other dimension has size one.
+        """
+        dim, k = run
+        try:
+            variable = self.variables()[name]
+            where: dict[str, Any] = {str(d): 0 for d in variable.dims if d not in (along, dim)}
+            where[along] = slice(start, stop)
+            if dim not in variable.dims:
+                return _values(variable.isel(where))
+            width = chunk_length(variable, str(dim))
+            if width < 2 or width * (stop - start) * variable.dtype.itemsize > _LARGEST_KEPT:
+                return _values(variable.isel({**where, dim: k}))
+            first = k - k % width
+            key = (name, first, start, stop)
+            block = self.blocks().get(key)
+            if block is None:
+                rows = _values(
+                    variable.isel({**where, dim: slice(first, first + width)}).transpose(dim, along)
+                )
+                block = self.blocks().keep(key, rows)
+            return block[k - first]
+        except DataError:
+            raise
+        except FAILURES as error:
+            raise DataError(
+                f"{self.titled('')}: samples {start} to {stop - 1} of {name!r} cannot be read "
+                f"({type(error).__name__}: {error}); the file may be damaged or a part of it missing, so copy "
+                "it again"
+            ) from error
+
+
+def chunk_length(variable: xr.Variable, dim: str) -> int:
+    """Return the usual length of the chunks of a variable along a dimension; 0 where it has none."""
+    if dim not in variable.dims:
+        return 0
+    if variable.chunks is not None:
+        return int(max(variable.chunks[variable.get_axis_num(dim)]))
+    return int(variable.encoding.get("preferred_chunks", {}).get(dim, 0))
+
+
+def _values(variable: xr.Variable) -> np.ndarray:
+    if variable.chunks is None:
+        return np.asarray(variable.values)
+    # The graph is small here: slices of a dask array keep to the chunks that they need.
+    array = variable.data
+    nodes = array.__dask_optimize__(array.__dask_graph__(), array.__dask_keys__()).values()
+    on_cluster = any(type(getattr(node, "value", node)).__name__ == "Future" for node in nodes)
+    # Pieces are read in parallel already, by threads or by workers; a scheduler inside each would only compete.
+    return np.asarray(array.compute(**({} if on_cluster else {"scheduler": "synchronous"})))
+
+
+class Blocks:
+    """The blocks decoded last, up to a number of bytes."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, np.ndarray] = OrderedDict()
+        self._bytes = 0
+        self._lock = RLock()
+
+    def get(self, key: Hashable) -> np.ndarray | None:
+        """Return the block, if it is still there."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def keep(self, key: Hashable, block: np.ndarray) -> np.ndarray:
+        """Keep a block in place of those that were not used for longest, and return it."""
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = block
+                self._bytes += block.nbytes
+            while self._bytes > _KEPT_BYTES:
+                self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        return block
+
+
+class DatasetSource(Source):
+    """The variables of a Dataset in this process, some of them dask arrays."""
+
+    def __init__(self, ds: xr.Dataset) -> None:
+        self._variables = dict(ds.variables)
+        self._blocks = Blocks()
+
+    def variables(self) -> Mapping[Hashable, xr.Variable]:
+        """Return the variables of the Dataset."""
+        return self._variables
+
+    def blocks(self) -> Blocks:
+        """Return the blocks kept for this Dataset."""
+        return self._blocks
+
+    def narrowed(self, names: tuple[str, ...]) -> DatasetSource:
+        """Return the same with these variables alone, so that no others are sent to workers."""
+        out = object.__new__(DatasetSource)
+        out._variables = {name: self._variables[name] for name in names}
+        out._blocks = self._blocks
+        return out
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _dataset_source, (self._variables,)
+
+
+def _dataset_source(variables: dict[Hashable, xr.Variable]) -> DatasetSource:
+    out = object.__new__(DatasetSource)
+    out._variables, out._blocks = variables, Blocks()
+    return out
+
+
+class _Opened:
+    """One file opened in one process; it is closed when the last run that reads from it is gone."""
+
+    def __init__(self, path: str, engine: str) -> None:
+        self.dataset = open_labelled(path, engine)
+        self.variables = dict(self.dataset.variables)
+        self.blocks = Blocks()
+        self.close = weakref.finalize(self, self.dataset.close)
+        self.close.atexit = False
+
+
+_OPENED: weakref.WeakValueDictionary[tuple[int, str, str], _Opened] = weakref.WeakValueDictionary()
+_OPENING = RLock()
+
+
+class FileSource(Source):
+    """The variables of a netCDF file or Zarr store, opened when they are first needed in a process."""
+
+    def __init__(self, path: str | os.PathLike[str], engine: str, title: str | None = None) -> None:
+        # Workers may run in another directory; messages show the path as it was given.
+        self.path, self.engine = os.path.abspath(path), engine
+        self.title = title or str(path)
+        self._opened: tuple[int, _Opened] | None = None
+        # A file that is read anew may have been written anew, so it is opened anew as well.
+        self._shared = False
+
+    def variables(self) -> Mapping[Hashable, xr.Variable]:
+        """Return the variables of the file, which is opened unless it is open in this process."""
+        return self._open().variables
+
+    def dataset(self) -> xr.Dataset:
+        """Return the opened Dataset, nothing of it read."""
+        return self._open().dataset
+
+    def blocks(self) -> Blocks:
+        """Return the blocks kept for this file."""
+        return self._open().blocks
+
+    def _open(self) -> _Opened:
+        kept, process = self._opened, os.getpid()
+        if kept is not None and kept[0] == process:
+            return kept[1]
+        with _OPENING:
+            key = (process, self.path, self.engine)
+            opened = _OPENED.get(key) if self._shared else None
+            if opened is None:
+                opened = _OPENED[key] = _Opened(self.path, self.engine)
+            self._opened = (process, opened)
+        return opened
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _file_source, (self.path, self.engine, self.title)
+
+
+def _file_source(path: str, engine: str, title: str) -> FileSource:
+    """Return a source that uses the file which its neighbours from the same message have opened."""
+    out = FileSource(path, engine, title)
+    out._shared = True
+    return out
+
+
+def open_labelled(path: str | Path, engine: str) -> xr.Dataset:
+    """Open a netCDF file or Zarr store; nothing is read, and times stay numbers in the unit of the file."""
+    import xarray as xr
+
+    options: dict[str, Any] = {"consolidated": False} if engine == "zarr" else {}
+    # Indexes would read every coordinate whole, the times of a long record among them.
+    return xr.open_dataset(
+        path,
+        engine=engine,
+        chunks=None,
+        cache=False,
+        decode_times=False,
+        create_default_indexes=False,
+        **options,
+    )
