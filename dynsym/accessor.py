@@ -17,7 +17,7 @@ from .findings import ConservedQuantities, Symmetries, conserved_quantities, sym
 from .generators import Generators, by_name
 from .optim import STLSQ, LinearConstraint, Penalty
 from .regression import Model, Stepwise, fit
-from .trajectory import DataQuality, Trajectory, quality
+from .trajectory import AnyRun, DataQuality, quality
 from .trajectory.gridded import runs_from_dataset
 
 
@@ -65,7 +65,7 @@ class DynsymAccessor:
 
     def runs(
         self, time: str | None = None, states: Sequence[str] | None = None, run: str | None = None
-    ) -> list[Trajectory]:
+    ) -> list[AnyRun]:
         """The runs, as `dynsym.trajectory.runs_from_dataset` reads them."""
         chosen = self.select(time, states, run)
         return runs_from_dataset(self.dataset, chosen.time, chosen.states, chosen.run)
@@ -118,5 +118,5 @@ class DynsymAccessor:
         return f"<dynsym accessor{': ' + said if said else ''}; runs, quality, fit, symmetries, ..., analyze>"
 
 
-def _functions(dictionary: Dictionary | str, runs: Sequence[Trajectory]) -> Dictionary:
+def _functions(dictionary: Dictionary | str, runs: Sequence[AnyRun]) -> Dictionary:
     return parse_dictionary(dictionary, runs[0].names) if isinstance(dictionary, str) else dictionary

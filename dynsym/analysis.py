@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._checks import ConvergenceError, DataError, require
+from .compress import working_on
 from .dictionary import Dictionary, parse_dictionary
 from .findings import ConservedQuantities, Symmetries, conserved_quantities, symmetries
 from .generators import by_name, with_time_scaling
@@ -19,10 +20,11 @@ from .inner_product import region_around
 from .ladder import choose_dictionary, invariants_for
 from .refit import Refit, refit
 from .regression import Model, Stepwise, fit
-from .trajectory import DataQuality, Trajectory, as_runs, open_runs, quality
+from .trajectory import AnyRun, DataQuality, as_runs, excerpts, open_runs, quality, with_states
 
 Progress = Callable[[str, float], None]
 _NAME = r"^[^\W\d]\w*$"
+_PIECES, _PIECE = 200, 1000  # excerpts of a run that show whether its states vary
 _REFIT_UP_TO = 700  # coefficients; the chain works on dense matrices of this size
 
 
@@ -45,7 +47,7 @@ class AnalysisSettings:
     seed
         Of the points that stand for the region.
     workers
-        Threads that try dictionaries side by side when the dictionary is chosen automatically.
+        Processes that the pass over the data runs on, or the address of a dask cluster; 1 is this process alone.
     """
 
     dictionary: str = "auto"
@@ -55,7 +57,7 @@ class AnalysisSettings:
     delta: float = 0.05
     alpha: float = 0.05
     seed: int = 0
-    workers: int = 1
+    workers: int | str = 1
 
     def __post_init__(self) -> None:
         if self.noise != "auto":
@@ -64,7 +66,8 @@ class AnalysisSettings:
                 np.isfinite(value) and value >= 0, f"noise must be a number >= 0 or 'auto', got {self.noise}"
             )
             object.__setattr__(self, "noise", value)
-        require(self.workers >= 1, f"workers must be at least 1, got {self.workers}")
+        if not isinstance(self.workers, str):
+            require(self.workers >= 1, f"workers must be at least 1, got {self.workers}")
         require(0 < self.delta < 1, f"delta must lie between 0 and 1, got {self.delta}")
         require(0 < self.alpha < 0.5, f"alpha must lie between 0 and 0.5, got {self.alpha}")
 
@@ -74,7 +77,7 @@ class Analysis:
     """Everything found in one data set; prints as tables, `to_json` gives the contracted record."""
 
     input: dict[str, Any]
-    runs: tuple[Trajectory, ...]
+    runs: tuple[AnyRun, ...]
     quality: DataQuality
     model: Model
     laws: ConservedQuantities
@@ -141,10 +144,11 @@ def analyze(
     runs, notes = _clean(as_runs(data), how)
     report = quality(runs)
     clock.done("check", 0.05)
-    dictionary, chosen, doubts = _dictionary(runs, how)
-    clock.done("dictionary", 0.25)
-    model = fit(runs, dictionary, penalty=Stepwise())
-    model = replace(model, region=region_around(model.runs, seed=how.seed))
+    with working_on(how.workers):
+        dictionary, chosen, doubts = _dictionary(runs, how)
+        clock.done("dictionary", 0.25)
+        model = fit(runs, dictionary, penalty=Stepwise())
+    model = replace(model, region=region_around(model.source.clouds, seed=how.seed))
     clock.done("fit", 0.35)
     found = _symmetries(model, how)
     clock.done("symmetries", 0.55)
@@ -178,7 +182,7 @@ class _Clock:
             self._progress(stage, fraction)
 
 
-def _clean(runs: list[Trajectory], how: AnalysisSettings) -> tuple[list[Trajectory], list[str]]:
+def _clean(runs: list[AnyRun], how: AnalysisSettings) -> tuple[list[AnyRun], list[str]]:
     """Runs whose states all vary and have names that formulas can hold, with the stated noise."""
     notes = []
     names = tuple(_identifier(name) for name in runs[0].names)
@@ -186,7 +190,8 @@ def _clean(runs: list[Trajectory], how: AnalysisSettings) -> tuple[list[Trajecto
     if names != tuple(runs[0].names):
         changed = [f"{a!r} as {b}" for a, b in zip(runs[0].names, names) if a != b]
         notes.append(f"names that formulas cannot hold are written differently: {', '.join(changed)}")
-    values = np.concatenate([run.x[np.isfinite(run.x).all(axis=1)] for run in runs])
+    seen = [part.x for run in runs for part in excerpts(run, _PIECES, _PIECE)]
+    values = np.concatenate([x[np.isfinite(x).all(axis=1)] for x in seen])
     require(len(values) > 0, "no sample is complete: every row has a missing value; fill or drop states")
     spread = np.ptp(values, axis=0)
     moving = spread > 1e-12 * np.maximum(np.abs(values).max(axis=0), 1e-300)
@@ -203,19 +208,10 @@ def _clean(runs: list[Trajectory], how: AnalysisSettings) -> tuple[list[Trajecto
     return [_part(run, names, keep, how) for run in runs], notes
 
 
-def _part(
-    run: Trajectory, names: tuple[str, ...], keep: npt.NDArray[np.intp], how: AnalysisSettings
-) -> Trajectory:
+def _part(run: AnyRun, names: tuple[str, ...], keep: npt.NDArray[np.intp], how: AnalysisSettings) -> AnyRun:
     chosen = [int(k) for k in keep]
     sd = run.sd if how.noise == "auto" else np.full(run.n_states, float(how.noise))
-    return replace(
-        run,
-        x=run.x[:, chosen],
-        names=tuple(names[k] for k in chosen),
-        units=None if run.units is None else tuple(run.units[k] for k in chosen),
-        dxdt=None if run.dxdt is None else run.dxdt[:, chosen],
-        sd=None if sd is None else np.broadcast_to(sd, (run.n_states,))[chosen],
-    )
+    return with_states(run, chosen, tuple(names[k] for k in chosen), sd)
 
 
 def _identifier(name: str) -> str:
@@ -225,10 +221,10 @@ def _identifier(name: str) -> str:
     return text if re.match(_NAME, text) else f"x_{text}"
 
 
-def _dictionary(runs: list[Trajectory], how: AnalysisSettings) -> tuple[Dictionary, str, list[str]]:
+def _dictionary(runs: list[AnyRun], how: AnalysisSettings) -> tuple[Dictionary, str, list[str]]:
     if how.dictionary != "auto":
         return parse_dictionary(how.dictionary, runs[0].names), how.dictionary, []
-    return choose_dictionary(runs, how.workers)
+    return choose_dictionary(runs, how.workers if isinstance(how.workers, int) else 1)
 
 
 def _symmetries(model: Model, how: AnalysisSettings) -> Symmetries:
@@ -240,7 +236,7 @@ def _symmetries(model: Model, how: AnalysisSettings) -> Symmetries:
 
 
 def _refit(
-    runs: list[Trajectory], model: Model, found: Symmetries, how: AnalysisSettings
+    runs: list[AnyRun], model: Model, found: Symmetries, how: AnalysisSettings
 ) -> tuple[Refit | None, list[str]]:
     """The symmetric refit, where there is a symmetry to enforce and the problem is small enough."""
     if model.coefficients.size > _REFIT_UP_TO:
@@ -265,7 +261,7 @@ def _paths(data: Any) -> list[str]:
 
 
 def _input(
-    runs: list[Trajectory], model: Model, dictionary: str, invariants: str, how: AnalysisSettings
+    runs: list[AnyRun], model: Model, dictionary: str, invariants: str, how: AnalysisSettings
 ) -> dict[str, Any]:
     units = runs[0].units
     return {
@@ -274,7 +270,7 @@ def _input(
         "runs": len(runs),
         "samples": int(sum(len(run) for run in runs)),
         "labels": [run.label for run in runs[:50]],
-        "time_span": [float(min(run.t[0] for run in runs)), float(max(run.t[-1] for run in runs))],
+        "time_span": _time_span(runs),
         "noise": [float(v) for v in model.noise],
         "noise_given": how.noise != "auto",
         "method": model.method.description,
@@ -288,6 +284,12 @@ def _input(
     }
 
 
+def _time_span(runs: Sequence[AnyRun]) -> list[float]:
+    """First and last time of any run."""
+    first = min(float(run.times(0, 1)[0]) for run in runs)
+    return [first, max(float(run.times(len(run) - 1, len(run))[0]) for run in runs)]
+
+
 def demo_path() -> Path:
     """The planets' states that come with the package."""
     here = Path(__file__).resolve().parent
@@ -297,7 +299,7 @@ def demo_path() -> Path:
     raise FileNotFoundError("the embedded data planets.nc are missing; install the package again")
 
 
-def demo_runs() -> list[Trajectory]:
+def demo_runs() -> list[AnyRun]:
     """Heliocentric states of the eight planets, AU and days."""
     return open_runs(demo_path())
 

@@ -15,7 +15,7 @@ from .compress import Factor, Prepared, compress_prepared, merge, prepare
 from .dictionary import Dictionary, parse_dictionary
 from .findings import misfit
 from .regression import Model, Stepwise, fit
-from .trajectory import Trajectory
+from .trajectory import AnyRun, StoredRun
 
 _MOST_TERMS = 250
 _BETTER = 0.7  # a higher rung must lower the held-out error below this share
@@ -32,9 +32,12 @@ class Rung:
     errors: Array
 
 
-def choose_dictionary(runs: Sequence[Trajectory], workers: int = 1) -> tuple[Dictionary, str, list[str]]:
+def choose_dictionary(runs: Sequence[AnyRun], workers: int = 1) -> tuple[Dictionary, str, list[str]]:
     """The simplest dictionary that predicts held-out data as well as any: (dictionary, its text, doubts in words)."""
     ready = prepare(list(runs))
+    if any(isinstance(run, StoredRun) for run in runs):
+        # Excerpts decide: every rung would be a pass over the files.
+        ready = prepare(list(ready.runs), ready.method)
     names = ready.runs[0].names
     best: Rung | None = None
     for rung in _scored(rungs(ready), ready, names, workers):

@@ -22,7 +22,7 @@ from ..findings import symmetries
 from ..refit import Refit
 from ..refit import refit as run_refit
 from ..regression import Stepwise, fit
-from ..trajectory import Trajectory, open_runs
+from ..trajectory import AnyRun, open_runs
 from ..trajectory import quality as data_quality
 from ._record import only_states, read_record
 from ._screen import collected_warnings, console, progress
@@ -95,7 +95,13 @@ JsonFile = Annotated[
     typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output."),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", parser=_whole, help="Of everything that is drawn at random.")]
-Workers = Annotated[int, typer.Option(metavar="N", parser=_whole, help="Processes.")]
+Workers = Annotated[
+    str,
+    typer.Option(
+        metavar="N|ADDRESS",
+        help="Processes for the pass over the data, or a dask cluster such as tcp://host:8786.",
+    ),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -128,11 +134,11 @@ def analyze(
     out: Out = None,
     json: JsonFile = None,
     seed: Seed = 0,
-    workers: Workers = 1,
+    workers: Workers = "1",
 ) -> None:
     """Equations, conserved quantities and symmetries of trajectories, each with a verdict."""
     settings = AnalysisSettings(
-        dictionary, invariants, candidates, _noise(noise), delta, alpha, _seed(seed), workers
+        dictionary, invariants, candidates, _noise(noise), delta, alpha, _seed(seed), _workers(workers)
     )
     _check_targets(out, json)
     _analysis(lambda: open_runs(paths, time, _names(states), run), settings, out, json)
@@ -204,7 +210,7 @@ app.command()(simulate)
 
 
 def _analysis(
-    read: Callable[[], list[Trajectory]], settings: AnalysisSettings, out: Path | None, json: Path | None
+    read: Callable[[], list[AnyRun]], settings: AnalysisSettings, out: Path | None, json: Path | None
 ) -> None:
     """Read, analyse, show, write."""
     with collected_warnings() as notes, progress() as tell:
@@ -279,6 +285,17 @@ def _noise(text: str) -> float | str:
         return float(text)
     except ValueError as error:
         raise DataError(f"--noise takes a number or auto, got {text!r}; for example --noise 0.01") from error
+
+
+def _workers(text: str) -> int | str:
+    if "://" in text:
+        return text
+    try:
+        return int(text)
+    except ValueError as error:
+        raise DataError(
+            f"--workers takes a number of processes or an address such as tcp://host:8786, got {text!r}"
+        ) from error
 
 
 def _seed(seed: int) -> int:

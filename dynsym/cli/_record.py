@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from .._checks import DataError, require
 from ..certify import CERTIFIED
 from ..dictionary import Monomials, Terms, parse_expression
 from ..generators import Generators, by_name, with_time_scaling
-from ..trajectory import Trajectory
+from ..trajectory import AnyRun, with_states
 from ..vector_field import field_from_sympy
 
 _SCHEMA = 1
@@ -106,7 +106,7 @@ def _from_text(label: str, text: str, names: Sequence[str]) -> Generators:
     return Generators(field.dictionary, field.coefficients[None], (label,), np.array([scaling]))
 
 
-def only_states(runs: Sequence[Trajectory], names: Sequence[str], path: Path) -> list[Trajectory]:
+def only_states(runs: Sequence[AnyRun], names: Sequence[str], path: Path) -> list[AnyRun]:
     """The runs with the states of the record, in its order and under its names."""
     have = [re.sub(r"\W+", "_", name.strip()).strip("_") for name in runs[0].names]
     missing = [name for name in names if name not in have]
@@ -116,14 +116,4 @@ def only_states(runs: Sequence[Trajectory], names: Sequence[str], path: Path) ->
         f"they have {', '.join(runs[0].names)}: choose with --states",
     )
     keep = [have.index(name) for name in names]
-    return [
-        replace(
-            run,
-            x=run.x[:, keep],
-            names=tuple(names),
-            units=None if run.units is None else tuple(run.units[k] for k in keep),
-            dxdt=None if run.dxdt is None else run.dxdt[:, keep],
-            sd=None if run.sd is None else run.sd[keep],
-        )
-        for run in runs
-    ]
+    return [with_states(run, keep, tuple(names), run.sd) for run in runs]

@@ -19,7 +19,7 @@ from ..certify import CERTIFIED
 from ..dictionary import Terms
 from ..report._files import write_whole
 from ..sections import ScalarFunction
-from ..trajectory import Trajectory, open_runs
+from ..trajectory import AnyRun, Trajectory, open_runs
 from ..vector_field import VectorField
 from ._record import load_record, only_states
 from ._screen import collected_warnings, console
@@ -27,6 +27,7 @@ from ._screen import collected_warnings, console
 if TYPE_CHECKING:
     import xarray as xr
 
+_LOOKED_AT = 1_000_000  # samples of a run among which a complete one has to be
 _MOST_SHOWN = 12
 _FORMATS = (".csv", ".nc")
 
@@ -183,10 +184,10 @@ def _starts_from_text(texts: Sequence[str], found: Found) -> list[Trajectory]:
     return starts
 
 
-def _starts_from_data(runs: Sequence[Trajectory], found: Found, path: Path) -> list[Trajectory]:
+def _starts_from_data(runs: Sequence[AnyRun], found: Found, path: Path) -> list[Trajectory]:
     starts = []
     for number, run in enumerate(only_states(runs, found.field.names, path)):
-        whole = run.segments()
+        whole = run.read(0, min(len(run), _LOOKED_AT)).segments()
         label = run.label or f"run={number}"
         require(len(whole) > 0, f"run {label} has no sample with all states, so nothing can start there")
         first = whole[0]

@@ -7,7 +7,7 @@ from ._frame import Frame
 from ._pass import Pass
 from ._plan import Task, plan
 from ._prepare import Prepared, Stretch, prepare
-from ._verb import compress, compress_prepared
+from ._verb import compress, compress_prepared, working_on
 
 __all__ = [
     "Block",
@@ -26,4 +26,5 @@ __all__ = [
     "plan",
     "prepare",
     "triangle_of",
+    "working_on",
 ]

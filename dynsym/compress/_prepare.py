@@ -12,11 +12,9 @@ import numpy as np
 
 from .._checks import Array, DataError, frozen, require
 from ..differentiation import RowMethod, Window, choose_rows
-from ..trajectory import StoredRun, Trajectory, as_runs, noise_level
+from ..trajectory import AnyRun, Trajectory, as_runs, noise_level
 from ..trajectory._fields import check_times
 from ..trajectory._times import step_range, steps_agree
-
-AnyRun = Trajectory | StoredRun
 
 _GAP = 10.0  # a step this many times the median one is a gap: nothing is interpolated across it
 _SAMPLES = 200_000  # samples that the noise, the time scale and the region are read off, evenly chosen where there are more

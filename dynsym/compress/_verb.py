@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .._threads import one_blas_thread
+from .._workers import Workers, open_workers
 from ..dictionary import Dictionary
 from ..dictionary._base import with_names
 from ..differentiation import RowMethod
@@ -23,7 +26,26 @@ from ._prepare import Prepared, prepare
 _THREADS_FROM = 150  # columns from which products are so long that threads seldom wait for the interpreter
 
 
-def compress(data: Any, dictionary: Dictionary, rows: RowMethod | None = None) -> Compressed:
+_pool: ContextVar[Workers | None] = ContextVar("_pool", default=None)
+
+
+@contextmanager
+def working_on(workers: int | str | Any = None) -> Iterator[None]:
+    """Let every pass inside the block run on `workers`: processes, or the cluster at an address; None or 1 is this process."""
+    if workers is None or workers == 1:
+        yield
+        return
+    with open_workers(workers) as pool:
+        token = _pool.set(pool)
+        try:
+            yield
+        finally:
+            _pool.reset(token)
+
+
+def compress(
+    data: Any, dictionary: Dictionary, rows: RowMethod | None = None, workers: int | str | Any = None
+) -> Compressed:
     """The triangular factor of all rows [theta(x_i) | y_i], and those of stretches of time, in one pass over the data.
 
     Everything after it, thresholds, penalties, constraints, model selection, errors, works on these factors, at a cost that
@@ -37,6 +59,9 @@ def compress(data: Any, dictionary: Dictionary, rows: RowMethod | None = None) -
         The p functions theta_j; one with default names takes the names of the data.
     rows
         How runs become rows; default chosen from the noise.
+    workers
+        None or 1: this process. N: so many processes on this machine. An address such as "tcp://host:8786", or a
+        `distributed.Client`: the workers of that cluster. The result is the same in every bit.
 
     Returns
     -------
@@ -63,7 +88,8 @@ def compress(data: Any, dictionary: Dictionary, rows: RowMethod | None = None) -
     "x' = -10*x + 10*y"
     """
     ready = prepare(data, rows)
-    return compress_prepared(ready, matching(dictionary, ready.runs[0].names))
+    with working_on(workers):
+        return compress_prepared(ready, matching(dictionary, ready.runs[0].names))
 
 
 def matching(dictionary: Dictionary, names: tuple[str, ...]) -> Dictionary:
@@ -90,14 +116,29 @@ def compress_prepared(ready: Prepared, dictionary: Dictionary) -> Compressed:
 
 def _run(one: Pass, tasks: Sequence[Task]) -> tuple[Block, ...]:
     """Blocks in the order of the tasks; threads where products are long enough for them not to wait for one another."""
+    pool = _pool.get()
+    if pool is not None:
+        # The runs go to the workers once, not with every task.
+        shared = pool.share(tuple(tasks))
+        made = pool.map(_Numbered(one), [(shared, k) for k in range(len(tasks))])
+        return tuple(block for blocks in made for block in blocks)
     columns = one.dictionary.n_terms + one.dictionary.n_states
     threads = min(len(os.sched_getaffinity(0)), len(tasks))
     if threads < 2 or columns < _THREADS_FROM:
         return tuple(block for task in tasks for block in one(task))
+    numbered = _Numbered(one)
+    with ThreadPoolExecutor(threads) as threaded:
+        made = list(threaded.map(numbered, [(tasks, k) for k in range(len(tasks))]))
+    return tuple(block for blocks in made for block in blocks)
 
-    def quiet(task: Task) -> list[Block]:
+
+@dataclass(frozen=True, eq=False)
+class _Numbered:
+    """The pass on one of a list of tasks, with the floating-point settings that a thread or process lacks."""
+
+    one: Pass
+
+    def __call__(self, place: tuple[Sequence[Task], int]) -> list[Block]:
+        tasks, k = place
         with np.errstate(over="ignore", invalid="ignore"):
-            return one(task)
-
-    with ThreadPoolExecutor(threads) as pool:
-        return tuple(block for blocks in pool.map(quiet, tasks) for block in blocks)
+            return self.one(tasks[k])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -192,6 +192,21 @@ class StoredRun:
 
 
 AnyRun = Trajectory | StoredRun
+
+
+def with_states(run: AnyRun, keep: Sequence[int], names: tuple[str, ...], sd: Array | None) -> AnyRun:
+    """The run with the states `keep` only, under other names, and with noise sd (n,) of all its states."""
+    chosen = list(keep)
+    units = None if run.units is None else tuple(run.units[k] for k in chosen)
+    noise = None if sd is None else np.broadcast_to(sd, (run.n_states,))[chosen]
+    if isinstance(run, Trajectory):
+        slopes = None if run.dxdt is None else run.dxdt[:, chosen]
+        return replace(run, x=run.x[:, chosen], names=names, units=units, dxdt=slopes, sd=noise)
+    own = tuple(run.place.states[k] for k in chosen)
+    slopes_of = tuple(run.place.slopes[k] for k in chosen) if run.place.slopes else ()
+    return replace(
+        run, names=names, units=units, sd=noise, place=replace(run.place, states=own, slopes=slopes_of)
+    )
 
 
 def pieces(run: AnyRun) -> Iterator[tuple[int, int]]:
