@@ -362,22 +362,26 @@ def _processes(count: int) -> Iterator[distributed.Client]:
     """Start processes of one thread each, and end them whatever happens."""
     module = need_extra("distributed", "dask")
     dask = need_extra("dask", "dask")
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": _DEATHS}),
-        # A limit per process would kill those that hold the data; the tasks are bounded anyway.
-        module.LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            processes=True,
-            # No dashboard, but a port for it is opened nevertheless: any free one.
-            dashboard_address="127.0.0.1:0",
-            scheduler_kwargs={"dashboard": False},
-            memory_limit=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        module.Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
+    with dask.config.set({"distributed.scheduler.allowed-failures": _DEATHS}):
+        try:
+            cluster = module.LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                # No dashboard, but a port for it is opened nevertheless: any free one.
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                # A limit per process would kill those that hold the data; the tasks are bounded anyway.
+                memory_limit=None,
+                silence_logs=logging.CRITICAL,
+            )
+        except RuntimeError as error:
+            raise DataError(
+                f"{count} worker processes could not be started ({error}); they import the script that asks for "
+                'them, so it has to be a file that does so below `if __name__ == "__main__":`'
+            ) from error
+        with cluster, module.Client(cluster, set_as_default=False) as client:
+            yield client
 
 
 @contextmanager

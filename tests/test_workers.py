@@ -193,6 +193,14 @@ if __name__ == "__main__":
 """
 
 
+def test_a_script_that_the_workers_cannot_import(tmp_path: Path) -> None:
+    script = tmp_path / "bare.py"
+    script.write_text("from dynsym._workers import open_workers\nwith open_workers(2): pass\n")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert "DataError: 2 worker processes could not be started" in done.stderr
+    assert 'below `if __name__ == "__main__":`' in done.stderr
+
+
 def gone(pid: str) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
