@@ -15,7 +15,7 @@ from . import (
 )
 from ._checks import ConvergenceError, DataError
 from .analysis import Analysis, AnalysisSettings, analyze
-from .compress import Compressed, compress
+from .compress import Compressed, compress, load_compressed, save_compressed
 from .dictionary import Dictionary, Fourier, Monomials, Radial, Terms, parse_dictionary
 from .differentiation import Derivatives, LocalPolynomial, WeakForm
 from .enforce import conserving, equivariant_to
@@ -88,12 +88,14 @@ __all__ = [
     "generators",
     "inner_product",
     "interop",
+    "load_compressed",
     "open_runs",
     "optim",
     "parse_dictionary",
     "path",
     "quality",
     "refit",
+    "save_compressed",
     "stability",
     "symmetries",
     "systems",

@@ -25,7 +25,17 @@ NOUNS = {
     *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
 }
 VERBS = {
-    *("analyze", "compress", "conserved_quantities", "conserving", "equivariant_to", "fit", "open_runs"),
+    *(
+        "analyze",
+        "compress",
+        "load_compressed",
+        "save_compressed",
+        "conserved_quantities",
+        "conserving",
+        "equivariant_to",
+        "fit",
+        "open_runs",
+    ),
     *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking"),
     *("bootstrap", "path", "stability"),
 }

@@ -27,6 +27,7 @@ from ._app import _noise as noise_of
 from ._app import _screen as screen
 from ._app import _seed as seed_of
 from ._app import _write_json as write_json
+from ._compress import added
 from ._screen import collected_warnings, progress
 from ._tables import _heading as heading
 from ._tables import _table as table_of
@@ -40,7 +41,12 @@ _CUT = 0.9
 @app.command("path")
 def path_command(
     paths: Paths,
-    dictionary: Annotated[str, typer.Option(metavar="EXPR", help="Terms of the equations, as 'poly(3)'.")],
+    dictionary: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EXPR", help="Terms of the equations, as 'poly(3)'; not for files of dynsym compress."
+        ),
+    ] = None,
     over: Annotated[
         str, typer.Option(metavar="threshold|l1|symmetry", help="The weight that the path runs over.")
     ] = "threshold",
@@ -73,13 +79,15 @@ def path_command(
     sd = noise_of(noise)
     seed_of(seed)
     check_targets(out, json)
-    runs = open_runs(paths, time, names_of(states), run)
-    if sd != "auto":
-        runs = [replace(item, sd=np.full(item.n_states, float(sd))) for item in runs]
-    terms = parse_dictionary(dictionary, runs[0].names)
     with collected_warnings() as notes, progress() as tell:
-        family = _family(over, candidates, runs[0].names)
-        model = fit(runs, terms)
+        if dictionary is None:
+            model = fit(added(paths))
+        else:
+            runs = open_runs(paths, time, names_of(states), run)
+            if sd != "auto":
+                runs = [replace(item, sd=np.full(item.n_states, float(sd))) for item in runs]
+            model = fit(runs, parse_dictionary(dictionary, runs[0].names))
+        family = _family(over, candidates, model.field.names)
         tell("rows", 0.3)
         found = path(model, over=family)
         tell("path", 0.7)

@@ -3,6 +3,7 @@
 from ._blocks import Block, Compressed
 from ._cholesky_qr import Triangle, triangle_of
 from ._factor import Factor, factor_of, merge
+from ._files import load_compressed, save_compressed
 from ._frame import Frame
 from ._pass import Pass
 from ._plan import Task, plan
@@ -22,9 +23,11 @@ __all__ = [
     "compress",
     "compress_prepared",
     "factor_of",
+    "load_compressed",
     "merge",
     "plan",
     "prepare",
+    "save_compressed",
     "triangle_of",
     "working_on",
 ]

@@ -54,6 +54,7 @@ class Compressed:
     blocks: tuple[Block, ...]
     source: Prepared | None = None
     dictionary: Dictionary | None = None
+    known_leak: Array | None = None
 
     def __post_init__(self) -> None:
         require(bool(self.blocks), "the data gave no rows at all; there is nothing to fit")
@@ -83,6 +84,8 @@ class Compressed:
     @cached_property
     def leak(self) -> Array:
         """(p, p) expected Gram matrix of the measurement noise inside theta, over all rows."""
+        if self.known_leak is not None:
+            return self.known_leak
         source, dictionary = self.origin
         p, noise, method = dictionary.n_terms, source.noise, source.method
         out = np.zeros((p, p))
@@ -109,7 +112,9 @@ class Compressed:
             dictionary == its_dictionary,
             f"compressed data over {dictionary!r} and {its_dictionary!r} cannot be added; use one dictionary for all",
         )
-        return Compressed(self.blocks + moved, _together(source, another), dictionary)
+        return Compressed(
+            self.blocks + moved, _together(source, another), dictionary, frozen(self.leak + other.leak)
+        )
 
     def folds(self, most: int = 8) -> list[Factor]:
         """Parts for cross-validation: whole runs if there are at least four, else stretches of time."""
@@ -168,7 +173,7 @@ def _together(a: Prepared, b: Prepared) -> Prepared:
         "the same rows=",
     )
     runs = a.runs + b.runs
-    shift = 1 + max(stretch.origin for stretch in a.stretches)
+    shift = 1 + max(a.origins, default=0)
     origins = a.origins + tuple(origin + shift for origin in b.origins)
     return Prepared(runs, a.stretches + b.stretches, a.method, _pooled_noise(a, b, runs), origins)
 
@@ -176,5 +181,6 @@ def _together(a: Prepared, b: Prepared) -> Prepared:
 def _pooled_noise(a: Prepared, b: Prepared, runs: Sequence[Trajectory]) -> Array | None:
     if a.known_noise is None or b.known_noise is None:
         return measured_noise(runs) if (a.known_noise is None) != (b.known_noise is None) else None
-    share = a.n_samples / max(a.n_samples + b.n_samples, 1)
+    counts = [sum(len(run) for run in source.runs) for source in (a, b)]
+    share = counts[0] / max(sum(counts), 1)
     return frozen(np.sqrt(share * a.known_noise**2 + (1 - share) * b.known_noise**2))

@@ -44,7 +44,8 @@ class Frame:
         scale = np.where(spread > _CONSTANT * size, spread, np.maximum(size, 1.0))
         z = (x - offset) / scale
         matrix = scale[:, None] * _mixing(z.T @ z / len(z))
-        return cls(offset, matrix, dictionary.substitution(offset, matrix))
+        terms = dictionary.substitution(offset, matrix)
+        return cls(offset, matrix, terms) if np.isfinite(terms).all() else None
 
     def evaluate(self, dictionary: Dictionary) -> Evaluate:
         """theta of the states z that belong to states x."""
