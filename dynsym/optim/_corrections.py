@@ -30,8 +30,9 @@ from dynsym.optim._datafits import Quadratic
 from dynsym.optim._matrices import DENSE_SHARE, column_sizes, dense, row_norms
 from dynsym.optim._supports import Places, Support, groups_of
 
-# Smallest estimated reciprocal condition of a triangle: beyond it, F loses too many digits.
-_WELL_POSED = 1e-8
+# Smallest estimated reciprocal condition of a triangle: beyond it F loses digits that small coefficients, such as the mass of a
+# small planet beside that of the Sun, cannot spare.
+_WELL_POSED = 1e-5
 
 # Squared share of a row of F that has to be new for the row to enter the basis; refinement then converges.
 _NEW = 1e-10
