@@ -12,7 +12,6 @@ from ..dictionary import Dictionary
 from ..differentiation import RowMethod, Window
 from ..differentiation._rows import Evaluate
 from ..trajectory import Trajectory
-from ..trajectory._times import even_step, is_even
 from ._blocks import Block
 from ._cholesky_qr import HOUSEHOLDER, PLAIN, Start, condition_of, start_of, triangle_of
 from ._factor import Factor, triangle_of_rows
@@ -112,12 +111,12 @@ class Pass:
             require(False, f"{name} overflows on these data; scale the states or lower the degree")
 
 
-def started(one: Pass, runs: Sequence[Trajectory]) -> Pass:
-    """The same with a start made of a few hundred rows from all over the runs."""
+def started(one: Pass, runs: Sequence[Trajectory], step: float | None) -> Pass:
+    """The same with a start made of a few hundred rows from all over the runs; `step` is that of all times, if there is one."""
     p, n = one.dictionary.n_terms, one.dictionary.n_states
     wanted = _START_ROWS * (p + n) + _START_MORE
     if one.method.longest is None:
-        sample, width = _scattered(runs, one.method, wanted)
+        sample, width = _scattered(runs, one.method, wanted, step)
         samples = [sample] if sample is not None else []
     else:
         samples, width = (
@@ -154,7 +153,9 @@ def better_start(one: Pass, total: Factor) -> Pass | None:
     return None if start is None else replace(one, start=start)
 
 
-def _scattered(runs: Sequence[Trajectory], method: RowMethod, wanted: int) -> tuple[Window | None, int]:
+def _scattered(
+    runs: Sequence[Trajectory], method: RowMethod, wanted: int, step: float | None
+) -> tuple[Window | None, int]:
     """Windows of one row each from all over the runs, laid end to end, and their width: every width-th row is of one window."""
     h = method.halo
     width = 2 * h + 1
@@ -170,5 +171,4 @@ def _scattered(runs: Sequence[Trajectory], method: RowMethod, wanted: int) -> tu
         parts.append((run.t[at], run.x[at], None if run.dxdt is None else run.dxdt[at]))
     t, x, slopes = zip(*parts)
     given = None if any(s is None for s in slopes) else np.concatenate(slopes)
-    step = even_step(long[0].t[: width + 1]) if all(is_even(run.t) for run in long) else None
     return Window(np.concatenate(t), np.concatenate(x), given, step, first=False, last=False), width

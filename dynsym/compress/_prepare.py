@@ -44,6 +44,10 @@ class Stretch:
 
     def window(self, start: int, stop: int) -> Window:
         """The samples start..stop-1, counted from the first of the stretch; nothing is copied."""
+        if isinstance(self.run, Trajectory):
+            run, part = self.run, slice(self.start + start, self.start + stop)
+            slopes = None if run.dxdt is None else run.dxdt[part]
+            return Window(run.t[part], run.x[part], slopes, self.step, start == 0, stop == len(self))
         piece = self.run.read(self.start + start, self.start + stop)
         return Window(piece.t, piece.x, piece.dxdt, self.step, start == 0, stop == len(self))
 
@@ -89,6 +93,12 @@ class Prepared:
             t, x = (np.concatenate([getattr(run, name) for run in parts]) for name in ("t", "x"))
             out.append(Trajectory(t, x, parts[0].names, label=parts[0].label))
         return tuple(out)
+
+    @property
+    def step(self) -> float | None:
+        """The step of all stretches where they have one, else None."""
+        steps = {stretch.step for stretch in self.stretches if len(stretch) > 1}
+        return steps.pop() if len(steps) == 1 else None
 
     @property
     def n_samples(self) -> int:

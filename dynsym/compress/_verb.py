@@ -106,7 +106,7 @@ def compress_prepared(ready: Prepared, dictionary: Dictionary) -> Compressed:
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         one = Pass(dictionary, ready.method, ready.noise if needs_noise else None)
         if any(one.streams(task) for task in tasks):
-            one = started(replace(one, frame=Frame.of(dictionary, ready.excerpts)), ready.excerpts)
+            one = started(replace(one, frame=Frame.of(dictionary, ready.runs)), ready.runs, ready.step)
         data = Compressed(_run(one, tasks), ready, dictionary)
         again = better_start(one, data.total)
         if again is not None:

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from bench_compress import peak, resident
+from bench_compress import forget_peak, peak, resident
 
 MAKE = Path(__file__).with_name("make_lorenz_store.py")
 
@@ -40,6 +40,7 @@ def in_memory(store: Path) -> dict[str, float]:
         if left <= 0:
             break
     seconds = []
+    forget_peak()
     before = resident()
     for _ in range(5):
         start = time.perf_counter()
@@ -52,6 +53,7 @@ def from_store(store: Path) -> dict[str, object]:
     """Fit the whole store."""
     import dynsym as dy
 
+    forget_peak()
     before, start = resident(), time.perf_counter()
     model = dy.fit(str(store), dy.Monomials(3, 3), penalty=dy.optim.STLSQ(0.1), rows=rows())
     seconds = time.perf_counter() - start
@@ -64,12 +66,13 @@ def only_read(store: Path) -> dict[str, float]:
     from dynsym.trajectory import as_runs
     from dynsym.trajectory.stored import pieces
 
-    start, count = time.perf_counter(), 0
+    forget_peak()
+    before, start, count = resident(), time.perf_counter(), 0
     for run in as_runs(str(store)):
         run.times(0, len(run))
         for a, b in pieces(run):
             count += len(run.read(a, b))
-    return {"seconds": time.perf_counter() - start, "samples": count, "mb": peak()}
+    return {"seconds": time.perf_counter() - start, "samples": count, "mb": peak() - before}
 
 
 def in_a_process(what: str, store: Path) -> dict[str, object]:
