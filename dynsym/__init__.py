@@ -24,7 +24,7 @@ from .promote import SymmetryBreaking
 from .refit import Refit, refit
 from .regression import Model, Stepwise, fit
 from .sections import ScalarFunction
-from .trajectory import DataQuality, Trajectory, open_runs, quality
+from .trajectory import DataQuality, StoredRun, Trajectory, open_runs, quality
 from .vector_field import Integrator, VectorField
 
 __version__ = "0.1.0"
@@ -48,6 +48,7 @@ __all__ = [
     "Refit",
     "ScalarFunction",
     "Stepwise",
+    "StoredRun",
     "Symmetries",
     "SymmetryBreaking",
     "Terms",

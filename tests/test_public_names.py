@@ -11,7 +11,17 @@ import dynsym
 NOUNS = {
     *("Analysis", "AnalysisSettings", "ConservedQuantities", "ConvergenceError", "DataError", "DataQuality"),
     *("Derivatives", "Dictionary", "Fourier", "Generators", "Integrator", "LocalPolynomial", "Model"),
-    *("Monomials", "Radial", "Refit", "ScalarFunction", "Stepwise", "Symmetries", "Terms", "Trajectory"),
+    *(
+        "Monomials",
+        "Radial",
+        "Refit",
+        "ScalarFunction",
+        "Stepwise",
+        "StoredRun",
+        "Symmetries",
+        "Terms",
+        "Trajectory",
+    ),
     *("VectorField", "WeakForm"),
 }
 VERBS = {
