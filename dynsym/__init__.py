@@ -36,7 +36,7 @@ from .selection import (
     path,
     stability,
 )
-from .trajectory import DataQuality, Trajectory, open_runs, quality
+from .trajectory import DataQuality, StoredRun, Trajectory, open_runs, quality
 from .vector_field import Integrator, VectorField
 
 __version__ = "0.1.0"
@@ -65,6 +65,7 @@ __all__ = [
     "ScalarFunction",
     "Stability",
     "Stepwise",
+    "StoredRun",
     "Symmetries",
     "SymmetryBreaking",
     "SymmetryWeights",

@@ -20,7 +20,8 @@ NOUNS = {
         "LocalPolynomial",
         "Model",
     ),
-    *("Monomials", "Radial", "Refit", "ScalarFunction", "Stepwise", "Symmetries", "Terms", "Trajectory"),
+    *("Monomials", "Radial", "Refit", "ScalarFunction", "Stepwise", "StoredRun"),
+    *("Symmetries", "Terms", "Trajectory"),
     *("VectorField", "WeakForm"),
     *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
 }

@@ -612,4 +612,4 @@ def test_memory_does_not_grow_with_the_file(kind: str, tmp_path: Path) -> None:
     )
     samples, total, grown = done.stdout.split()
     assert (int(samples), float(total)) == (m, 3.0 * m)
-    assert float(grown) < 150
+    assert float(grown) < 100

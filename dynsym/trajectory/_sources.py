@@ -51,25 +51,8 @@ class Source(ABC):
 
         `run` is the dimension of runs and the index in it; any other dimension has size one.
         """
-        dim, k = run
         try:
-            variable = self.variables()[name]
-            where: dict[str, Any] = {str(d): 0 for d in variable.dims if d not in (along, dim)}
-            where[along] = slice(start, stop)
-            if dim not in variable.dims:
-                return _values(variable.isel(where))
-            width = chunk_length(variable, str(dim))
-            if width < 2 or width * (stop - start) * variable.dtype.itemsize > _LARGEST_KEPT:
-                return _values(variable.isel({**where, dim: k}))
-            first = k - k % width
-            key = (name, first, start, stop)
-            block = self.blocks().get(key)
-            if block is None:
-                rows = _values(
-                    variable.isel({**where, dim: slice(first, first + width)}).transpose(dim, along)
-                )
-                block = self.blocks().keep(key, rows)
-            return block[k - first]
+            return self._taken(self.variables()[name], (name, start, stop), along, run)
         except DataError:
             raise
         except FAILURES as error:
@@ -78,6 +61,27 @@ class Source(ABC):
                 f"({type(error).__name__}: {error}); the file may be damaged or a part of it missing, so copy "
                 "it again"
             ) from error
+
+    def _taken(
+        self, variable: xr.Variable, key: tuple[str, int, int], along: str, run: tuple[str | None, int]
+    ) -> np.ndarray:
+        (_, start, stop), (dim, k) = key, run
+        where: dict[str, Any] = {str(d): 0 for d in variable.dims if d not in (along, dim)}
+        where[along] = slice(start, stop)
+        # What one read serves: all runs where they share the variable, else those in one chunk.
+        shared = dim not in variable.dims
+        width = 1 if shared else chunk_length(variable, str(dim))
+        large = width * (stop - start) * variable.dtype.itemsize > _LARGEST_KEPT
+        if dim is None or large or (width < 2 and not shared):
+            return _values(variable.isel(where if shared else {**where, dim: k}))
+        first = 0 if shared else k - k % width
+        block = self.blocks().get((*key, first))
+        if block is None:
+            rows = (
+                variable if shared else variable.isel({dim: slice(first, first + width)}).transpose(dim, ...)
+            )
+            block = self.blocks().keep((*key, first), _values(rows.isel(where)))
+        return block if shared else block[k - first]
 
 
 def chunk_length(variable: xr.Variable, dim: str) -> int:

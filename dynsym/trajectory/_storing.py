@@ -93,10 +93,14 @@ def _place(
 
 @dataclass(frozen=True)
 class _Record:
-    """What one reading of the times of a run tells: samples up to the padding and with it, and the first date."""
+    """What one reading of the times of a run tells: samples up to the padding and with it, first and last time.
+
+    Both times are as they are stored; `date` is the first of them if they are dates.
+    """
 
     n_samples: int
     padded: int
+    edges: np.ndarray
     date: Any
 
 
@@ -124,9 +128,9 @@ def _build(
     out = []
     for item, record, label in zip(places, records, labels):
         _refuse_states_without_time(item, record, label)
-        dated, m = replace(item, origin=origin), record.n_samples
-        span = float(dated.times(0, 1)[0]), float(dated.times(m - 1, m)[0])
-        out.append(StoredRun(states, units, sd, label, unit, m, span, chunk, dated))
+        first, last = time_numbers(record.edges, place.unit, origin)[0].tolist()
+        span, dated = (float(first), float(last)), replace(item, origin=origin)
+        out.append(StoredRun(states, units, sd, label, unit, record.n_samples, span, chunk, dated))
     return out
 
 
@@ -151,7 +155,8 @@ def _measured(place: Place, m: int, label: str) -> _Record:
         _refuse_disorder(np.r_[last, t[:inside]], start - 1, title)
         last, seen = (t[inside - 1], start + inside) if inside else (last, seen)
     require(seen > 0, f"{title}: no sample has a time")
-    return _Record(seen, m, date)
+    edges = np.concatenate([place.raw(place.time, at, at + 1) for at in (0, seen - 1)])
+    return _Record(seen, m, edges, date)
 
 
 def _refuse_disorder(t: np.ndarray, first: int, title: str) -> None:

@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dynsym._checks import Array, frozen
 from dynsym.trajectory._alike import require_alike
@@ -189,14 +190,18 @@ def _survey(run: AnyRun) -> _Survey:
     every = -(-run.n_samples // _MOST_STEPS)
     for start, stop in pieces(run):
         part = run.read(start, stop)
-        own = _spread(part.x)
+        # Sums along contiguous columns are several times faster than across rows.
+        columns = np.ascontiguousarray(part.x.T)
+        absent = np.isnan(columns)
+        own = _spread(columns, absent)
         spread = own if spread is None else _joined(spread, own)
-        missing += int(np.isnan(part.x).any(axis=1).sum())
+        missing += int(absent.any(axis=0).sum())
         step = np.diff(part.t, prepend=last)[1 if start == 0 else 0 :]
         last = part.t[-1]
         if step.size:
             shortest, longest = min(shortest, float(step.min())), max(longest, float(step.max()))
-            some.append(step[::every])
+            # A view would keep all of the steps.
+            some.append(step[::every].copy())
     assert spread is not None
     if not some:
         return _Survey(spread, missing, float("nan"), float("nan"))
@@ -204,12 +209,18 @@ def _survey(run: AnyRun) -> _Survey:
     return _Survey(spread, missing, median, (longest - shortest) / median)
 
 
-def _spread(x: Array) -> _Spread:
-    """Return the spread of samples (m, n); NaN in a column without a value."""
-    count = (~np.isnan(x)).sum(axis=0).astype(float)
-    mean = np.nansum(x, axis=0) / np.where(count > 0, count, np.nan)
-    low, high = np.fmin.reduce(x, axis=0), np.fmax.reduce(x, axis=0)
-    return _Spread(low, high, count, mean, np.nansum((x - mean) ** 2, axis=0))
+def _spread(columns: Array, absent: npt.NDArray[np.bool_]) -> _Spread:
+    """Return the spread of states (n, m), some of them absent; NaN for a state without a value."""
+    n, m = columns.shape
+    if not absent.any():
+        mean = columns.mean(axis=1)
+        apart = columns - mean[:, None]
+        squares = np.einsum("nm,nm->n", apart, apart)
+        return _Spread(columns.min(axis=1), columns.max(axis=1), np.full(n, float(m)), mean, squares)
+    count = m - absent.sum(axis=1).astype(float)
+    mean = np.nansum(columns, axis=1) / np.where(count > 0, count, np.nan)
+    low, high = np.fmin.reduce(columns, axis=1), np.fmax.reduce(columns, axis=1)
+    return _Spread(low, high, count, mean, np.nansum((columns - mean[:, None]) ** 2, axis=1))
 
 
 def _joined(a: _Spread, b: _Spread) -> _Spread:
