@@ -96,7 +96,7 @@ def load_compressed(path: str | os.PathLike[str]) -> Compressed:
         about = json.loads(str(arrays["about"]))
         require(about["schema"] == _SCHEMA, f"schema {about['schema']} is not {_SCHEMA}")
         return _compressed_of(about, arrays)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise DataError(
