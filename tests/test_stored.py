@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import distributed
 import netCDF4
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynsym._checks import DataError
+from dynsym._workers import open_workers
 from dynsym.trajectory import (
     StoredRun,
     Trajectory,
@@ -219,6 +221,20 @@ class TestSameAsInMemory:
         array = xr.DataArray(WAVES[0], dims=("t", "state"), coords={"t": T}, name="w", attrs={"units": "m"})
         for one in (array, array.assign_coords(state=["a", "b"]), array.T, array[:, 0]):
             assert_same(as_runs(one.chunk(t=20)), [run.read() for run in as_runs(one)])
+
+    def test_chunks_in_the_memory_of_a_cluster(self) -> None:
+        with (
+            distributed.LocalCluster(
+                n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+            ) as cluster,
+            distributed.Client(cluster) as client,
+            open_workers(client) as workers,
+        ):
+            ds = single().chunk(t=20).persist()
+            runs = as_runs(ds)
+            assert_same(runs, in_memory(single()))
+            got = workers.map(lambda task: task[0].read(*task[1]).x.tobytes(), [(runs[0], (0, 30))])
+            assert got == [runs[0].read(0, 30).x.tobytes()]
 
     def test_many_files_of_one_record(self, tmp_path: Path) -> None:
         ds = single()
