@@ -564,6 +564,10 @@ class TestBadInput:
         assert (run.read().x.tolist(), run.span) == ([[2.0]], (1.0, 1.0))
         assert np.isnan(quality([run]).median_step[0])
 
+    def test_no_sample(self) -> None:
+        with pytest.raises(DataError, match="t is empty; a run needs at least one sample"):
+            as_runs(chunked(x=np.zeros(20), t=np.arange(20.0)).isel(t=slice(0, 0)))
+
     def test_run_columns(self) -> None:
         t = np.r_[0:10, 0:10].astype(float)
         ds = chunked(x=np.arange(20.0), t=t)
