@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import distributed
 import netCDF4
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynsym._checks import DataError
+from dynsym._workers import open_workers
 from dynsym.trajectory import (
     StoredRun,
     Trajectory,
@@ -219,6 +221,20 @@ class TestSameAsInMemory:
         array = xr.DataArray(WAVES[0], dims=("t", "state"), coords={"t": T}, name="w", attrs={"units": "m"})
         for one in (array, array.assign_coords(state=["a", "b"]), array.T, array[:, 0]):
             assert_same(as_runs(one.chunk(t=20)), [run.read() for run in as_runs(one)])
+
+    def test_chunks_in_the_memory_of_a_cluster(self) -> None:
+        with (
+            distributed.LocalCluster(
+                n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+            ) as cluster,
+            distributed.Client(cluster) as client,
+            open_workers(client) as workers,
+        ):
+            ds = single().chunk(t=20).persist()
+            runs = as_runs(ds)
+            assert_same(runs, in_memory(single()))
+            got = workers.map(lambda task: task[0].read(*task[1]).x.tobytes(), [(runs[0], (0, 30))])
+            assert got == [runs[0].read(0, 30).x.tobytes()]
 
     def test_many_files_of_one_record(self, tmp_path: Path) -> None:
         ds = single()
@@ -547,6 +563,10 @@ class TestBadInput:
         (run,) = as_runs(chunked(x=[2.0], t=[1.0]))
         assert (run.read().x.tolist(), run.span) == ([[2.0]], (1.0, 1.0))
         assert np.isnan(quality([run]).median_step[0])
+
+    def test_no_sample(self) -> None:
+        with pytest.raises(DataError, match="t is empty; a run needs at least one sample"):
+            as_runs(chunked(x=np.zeros(20), t=np.arange(20.0)).isel(t=slice(0, 0)))
 
     def test_run_columns(self) -> None:
         t = np.r_[0:10, 0:10].astype(float)

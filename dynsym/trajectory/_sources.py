@@ -34,6 +34,10 @@ class Source(ABC):
     # What errors call the data: the path of the file, or nothing.
     title = ""
 
+    def on_cluster(self, name: str) -> bool:
+        """Say whether the chunks of a variable lie in the memory of a dask cluster."""
+        return False
+
     def titled(self, label: str) -> str:
         """Return what errors call a run of this source."""
         return ": ".join(part for part in (self.title, label) if part) or "the run"
@@ -65,7 +69,8 @@ class Source(ABC):
     def _taken(
         self, variable: xr.Variable, key: tuple[str, int, int], along: str, run: tuple[str | None, int]
     ) -> np.ndarray:
-        (_, start, stop), (dim, k) = key, run
+        (name, start, stop), (dim, k) = key, run
+        on_cluster = self.on_cluster(name)
         where: dict[str, Any] = {str(d): 0 for d in variable.dims if d not in (along, dim)}
         where[along] = slice(start, stop)
         # What one read serves: all runs where they share the variable, else those in one chunk.
@@ -73,14 +78,14 @@ class Source(ABC):
         width = 1 if shared else chunk_length(variable, str(dim))
         large = width * (stop - start) * variable.dtype.itemsize > _LARGEST_KEPT
         if dim is None or large or (width < 2 and not shared):
-            return _values(variable.isel(where if shared else {**where, dim: k}))
+            return _values(variable.isel(where if shared else {**where, dim: k}), on_cluster)
         first = 0 if shared else k - k % width
         block = self.blocks().get((*key, first))
         if block is None:
             rows = (
                 variable if shared else variable.isel({dim: slice(first, first + width)}).transpose(dim, ...)
             )
-            block = self.blocks().keep((*key, first), _values(rows.isel(where)))
+            block = self.blocks().keep((*key, first), _values(rows.isel(where), on_cluster))
         return block if shared else block[k - first]
 
 
@@ -93,15 +98,13 @@ def chunk_length(variable: xr.Variable, dim: str) -> int:
     return int(variable.encoding.get("preferred_chunks", {}).get(dim, 0))
 
 
-def _values(variable: xr.Variable) -> np.ndarray:
+def _values(variable: xr.Variable, on_cluster: bool) -> np.ndarray:
     if variable.chunks is None:
         return np.asarray(variable.values)
-    # The graph is small here: slices of a dask array keep to the chunks that they need.
-    array = variable.data
-    nodes = array.__dask_optimize__(array.__dask_graph__(), array.__dask_keys__()).values()
-    on_cluster = any(type(getattr(node, "value", node)).__name__ == "Future" for node in nodes)
     # Pieces are read in parallel already, by threads or by workers; a scheduler inside each would only compete.
-    return np.asarray(array.compute(**({} if on_cluster else {"scheduler": "synchronous"})))
+    # Chunks that were persisted on a cluster can only be had from there.
+    options = {} if on_cluster else {"scheduler": "synchronous"}
+    return np.asarray(variable.data.compute(**options))
 
 
 class Blocks:
@@ -133,9 +136,10 @@ class Blocks:
 class DatasetSource(Source):
     """The variables of a Dataset in this process, some of them dask arrays."""
 
-    def __init__(self, ds: xr.Dataset) -> None:
-        self._variables = dict(ds.variables)
+    def __init__(self, variables: Mapping[Hashable, xr.Variable]) -> None:
+        self._variables = dict(variables)
         self._blocks = Blocks()
+        self._persisted: dict[str, bool] = {}
 
     def variables(self) -> Mapping[Hashable, xr.Variable]:
         """Return the variables of the Dataset."""
@@ -145,21 +149,20 @@ class DatasetSource(Source):
         """Return the blocks kept for this Dataset."""
         return self._blocks
 
+    def on_cluster(self, name: str) -> bool:
+        """Say whether a variable was persisted on a cluster: then its graph holds futures."""
+        if name not in self._persisted:
+            variable = self._variables[name]
+            graph = {} if variable.chunks is None else variable.data.__dask_graph__()
+            self._persisted[name] = any(type(node).__name__ == "Future" for node in graph.values())
+        return self._persisted[name]
+
     def narrowed(self, names: tuple[str, ...]) -> DatasetSource:
         """Return the same with these variables alone, so that no others are sent to workers."""
-        out = object.__new__(DatasetSource)
-        out._variables = {name: self._variables[name] for name in names}
-        out._blocks = self._blocks
-        return out
+        return DatasetSource({name: self._variables[name] for name in names})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _dataset_source, (self._variables,)
-
-
-def _dataset_source(variables: dict[Hashable, xr.Variable]) -> DatasetSource:
-    out = object.__new__(DatasetSource)
-    out._variables, out._blocks = variables, Blocks()
-    return out
+        return DatasetSource, (self._variables,)
 
 
 class _Opened:

@@ -66,7 +66,7 @@ def _along_runs(ds: xr.Dataset, axes: Axes, run: str, want: Wanted, source: Sour
         records = [_measured(item, m, label) for item, label in zip(places, labels)]
     else:
         records = [_measured(place, m, "")] * len(labels)
-    return _build(_Shared(ds, axes, place), places, records, labels)
+    return _build(ds, places, records, labels)
 
 
 def _along_time(ds: xr.Dataset, axes: Axes, want: Wanted, stem: str, source: Source) -> list[StoredRun]:
@@ -80,7 +80,7 @@ def _along_time(ds: xr.Dataset, axes: Axes, want: Wanted, stem: str, source: Sou
     place = _place(ds, axes, states, slopes, source)
     places = [replace(place, first=start) for _, start, _ in found]
     records = [_measured(item, stop - start, label) for item, (label, start, stop) in zip(places, found)]
-    return _build(_Shared(ds, axes, place), places, records, [label for label, _, _ in found])
+    return _build(ds, places, records, [label for label, _, _ in found])
 
 
 def _place(
@@ -104,19 +104,8 @@ class _Record:
     date: Any
 
 
-@dataclass(frozen=True)
-class _Shared:
-    """What the runs of one Dataset have in common."""
-
-    ds: xr.Dataset
-    axes: Axes
-    place: Place
-
-
-def _build(
-    shared: _Shared, places: list[Place], records: list[_Record], labels: list[str]
-) -> list[StoredRun]:
-    ds, place = shared.ds, shared.place
+def _build(ds: xr.Dataset, places: list[Place], records: list[_Record], labels: list[str]) -> list[StoredRun]:
+    place = places[0]
     dates = [record.date for record in records]
     origin = None if dates[0] is None else min(dates)
     unit = time_numbers(place.raw(place.time, 0, 1), place.unit, origin)[1]
@@ -142,6 +131,7 @@ def _ranges(place: Place, m: int) -> Iterator[tuple[int, int]]:
 def _measured(place: Place, m: int, label: str) -> _Record:
     """Read the times of a run once; they must increase, up to padding at the end that has no times."""
     title = place.source.titled(label)
+    require(m > 0, f"{title}: t is empty; a run needs at least one sample")
     date = first_date(place.raw(place.time, 0, 1))
     counted = replace(place, origin=date)
     last, seen = -np.inf, 0

@@ -89,7 +89,7 @@ def read_dataset(ds: xr.Dataset, want: Wanted, stem: str, source: FileSource | N
     if source is not None and source.engine == "zarr":
         refuse_short_chunks(source, (axes.time, *axes.numeric))
     if is_chunked(ds, axes) or (source is not None and decoded_bytes(ds, axes) > LARGEST_IN_MEMORY):
-        return list(stored_runs(ds, axes, want, stem, source or DatasetSource(ds)))
+        return list(stored_runs(ds, axes, want, stem, source or DatasetSource(ds.variables)))
     if axes.run is None:
         return list(runs_of_table(_as_table(ds, axes, want), replace(want, time=axes.time), stem))
     return list(_runs_along(ds, axes, axes.run, want))
