@@ -8,10 +8,13 @@ their thread counts microseconds: the search is made once.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from functools import cache
 from typing import Any
 
+import scipy.linalg  # noqa: F401
 from threadpoolctl import ThreadpoolController
+
+# The controller knows the libraries that are loaded when it is made; both are by now.
+_LIBRARIES = ThreadpoolController()
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
@@ -23,12 +26,4 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     >>> with one_blas_thread():
     ...     pass
     """
-    return _libraries().limit(limits=1, user_api="blas")
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    # The controller knows the libraries that are loaded when it is made, so both have to be.
-    import scipy.linalg  # noqa: F401
-
-    return ThreadpoolController()
+    return _LIBRARIES.limit(limits=1, user_api="blas")

@@ -103,7 +103,7 @@ def start_of(rows: Array, p: int, plain: float = PLAIN, few: bool = False) -> St
 def batch_size(columns: int) -> int:
     """Rows worked on together: few enough that they stay in cache."""
     size = 512
-    while size < 4096 and 2 * size * columns * 6 <= _SMALL_PRODUCT:
+    while size < 8192 and 2 * size * columns * 5 <= _SMALL_PRODUCT:
         size *= 2
     return size
 
