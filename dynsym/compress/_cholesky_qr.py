@@ -41,7 +41,10 @@ _ORTHOGONAL = 100.0  # condition number that the second pass must find
 _DEPENDENT = 1e-13  # relative pivot of a sample below which its columns count as dependent
 # Entries times length up to which OpenBLAS multiplies without packing, which costs more than the product.
 _SMALL_PRODUCT = 1_000_000
-_WIDE = 160  # columns from which a symmetric product is faster in one call
+# Columns from which the Gram matrix is one symmetric product: it is slower than tiles up to about 160 columns, but so long that
+# two threads seldom wait for the interpreter.
+ONE_PRODUCT = 40
+_CACHE = 1 << 21  # bytes of a batch
 _ITERATIONS = 6  # of the power method, enough for the first digit of a condition number
 _PANEL = 8  # columns eliminated together: larger corners, inverted, would cost digits
 
@@ -101,10 +104,13 @@ def start_of(rows: Array, p: int, plain: float = PLAIN, few: bool = False) -> St
 
 
 def batch_size(columns: int) -> int:
-    """Rows worked on together: few enough that they stay in cache."""
-    size = 512
-    while size < 8192 and 2 * size * columns * 5 <= _SMALL_PRODUCT:
-        size *= 2
+    """Rows worked on together: few enough that they stay in cache, many enough that calls cost little."""
+    if columns < ONE_PRODUCT:
+        size, most = 8192, _SMALL_PRODUCT // (5 * columns)
+    else:
+        size, most = 4096, _CACHE // (8 * columns)
+    while size > 512 and size > most:
+        size //= 2
     return size
 
 
@@ -119,11 +125,12 @@ def triangle_of(batches: Batches, p: int, n: int, start: Start | None = None) ->
     size = np.where(size > 0, size, 1.0)
     equal = gram / np.outer(size, size)
     first = _cholesky(equal[:p, :p])
-    condition = condition_of(first) if first is not None else np.inf
+    limit = PLAIN if start is None else _ONE_PASS
+    condition = condition_of(first, limit) if first is not None else np.inf
     if first is not None and condition <= _TWO_PASSES:
         shape = _solve(first, equal[:p, p:])
         left = equal[p:, p:] - shape.T @ shape
-        rest = _cholesky(left) if condition <= (PLAIN if start is None else _ONE_PASS) else None
+        rest = _cholesky(left) if condition <= limit else None
         if rest is not None and (np.diag(rest) ** 2 >= _LEFT).all():
             return Triangle((_stacked(first, shape, rest) * size) @ begin.matrix, ONE_PASS, condition, count)
         scale = np.sqrt(np.maximum(np.diag(left), _FLOOR**2))
@@ -156,7 +163,9 @@ def _gram(batches: Iterable[Array], columns: int) -> tuple[Array, int]:
     for rows in batches:
         k = rows.shape[1]
         count += k
-        tile = columns if columns > _WIDE else max(4, min(columns, _SMALL_PRODUCT // max(columns * k, 1)))
+        tile = (
+            columns if columns >= ONE_PRODUCT else max(4, min(columns, _SMALL_PRODUCT // max(columns * k, 1)))
+        )
         if tile >= columns:
             np.matmul(rows, rows.T, out=scratch)
         else:
@@ -215,8 +224,8 @@ def _semidefinite_root(gram: Array) -> Array:
     return triangle_of_rows((vectors * np.sqrt(np.maximum(values, 0.0))).T)
 
 
-def condition_of(upper: Array) -> float:
-    """Condition number of a triangle C: LAPACK's estimate in the 1-norm, sharpened to the 2-norm where that may decide.
+def condition_of(upper: Array, limit: float = PLAIN) -> float:
+    """Condition number of a triangle C: LAPACK's estimate in the 1-norm, sharpened to the 2-norm where it exceeds a limit.
 
     The 1-norm exceeds the 2-norm by up to the number of columns; a few steps of inverse iteration on C^T C settle it.
     """
@@ -224,7 +233,7 @@ def condition_of(upper: Array) -> float:
         return 1.0
     reciprocal, _ = sla.lapack.dtrcon(np.asfortranarray(upper), norm="1", uplo="U", diag="N")
     estimate = 1.0 / reciprocal if reciprocal > 0 else np.inf
-    if estimate <= PLAIN or not np.isfinite(estimate):
+    if estimate <= limit or not np.isfinite(estimate):
         return float(estimate)
     small, large = np.ones(len(upper)), np.ones(len(upper))
     for _ in range(_ITERATIONS):

@@ -91,7 +91,8 @@ def load_compressed(path: str | os.PathLike[str]) -> Compressed:
         If the file is damaged or something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, since NumPy leaves a file open that it cannot read.
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(str(arrays["about"]))
         require(about["schema"] == _SCHEMA, f"schema {about['schema']} is not {_SCHEMA}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -47,9 +48,14 @@ class Frame:
         terms = dictionary.substitution(offset, matrix)
         return cls(offset, matrix, terms) if np.isfinite(terms).all() else None
 
+    @cached_property
+    def inverse(self) -> Array:
+        """M^-1."""
+        return np.linalg.inv(self.matrix)
+
     def evaluate(self, dictionary: Dictionary) -> Evaluate:
         """theta of the states z that belong to states x."""
-        inverse = np.linalg.inv(self.matrix)
+        inverse = self.inverse
         offset = self.offset[:, None]
 
         def theta(columns: Array, out: Array) -> None:

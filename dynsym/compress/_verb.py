@@ -18,13 +18,11 @@ from ..dictionary import Dictionary
 from ..dictionary._base import with_names
 from ..differentiation import RowMethod
 from ._blocks import Block, Compressed
+from ._cholesky_qr import ONE_PRODUCT
 from ._frame import Frame
 from ._pass import Pass, better_start, started
 from ._plan import Task, plan
 from ._prepare import Prepared, prepare
-
-_THREADS_FROM = 150  # columns from which products are so long that threads seldom wait for the interpreter
-
 
 _pool: ContextVar[Workers | None] = ContextVar("_pool", default=None)
 
@@ -124,7 +122,7 @@ def _run(one: Pass, tasks: Sequence[Task]) -> tuple[Block, ...]:
         return tuple(block for blocks in made for block in blocks)
     columns = one.dictionary.n_terms + one.dictionary.n_states
     threads = min(len(os.sched_getaffinity(0)), len(tasks))
-    if threads < 2 or columns < _THREADS_FROM:
+    if threads < 2 or columns < ONE_PRODUCT:
         return tuple(block for task in tasks for block in one(task))
     numbered = _Numbered(one)
     with ThreadPoolExecutor(threads) as threaded:

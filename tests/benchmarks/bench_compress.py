@@ -1,8 +1,8 @@
 """Fitting a million samples: PySINDy and dynsym on the same arrays, each fit in a process of its own; prints one table.
 
-Seconds are those of the fit alone, from arrays in memory (PySINDy takes the step alone, which is fastest for it) to coefficients, the median over rounds in which peer and ours take
-turns; memory is the highest resident size of the process beyond what it held when the fit began, the data included there. The
-last lines compare coefficients, and the routes of the factorisation at degree 7 with one dense QR in long double.
+Seconds are those of the fit alone, from arrays in memory to coefficients, the median over rounds in which peer and ours take
+turns; PySINDy is given the step alone, which is fastest for it. Memory is the highest resident size of the process beyond what
+it held when the fit began, the data included there. The last lines show the factorisation at degree 7 beside one Gram matrix.
 
 Run with: python tests/benchmarks/bench_compress.py [rounds]
 """
@@ -110,7 +110,7 @@ def degree_seven(folder: Path) -> None:
     """Accuracy and cost of the factorisation where the Gram matrix is hopeless."""
     import dynsym as dy
     from dynsym._threads import one_blas_thread
-    from dynsym.compress import Frame, compress_prepared, prepare
+    from dynsym.compress import compress_prepared, prepare
     from dynsym.compress._cholesky_qr import _gram
     from dynsym.compress._pass import Pass
     from dynsym.compress._plan import plan
@@ -140,7 +140,7 @@ def degree_seven(folder: Path) -> None:
     )
     r = data.total
     ours = np.linalg.lstsq(r.theta / size, r.target, rcond=None)[0] / size[:, None]
-    scale = np.abs(truth.T).max() * 0 + np.abs(truth.T * size[:, None]).max()
+    scale = np.abs(truth.T * size[:, None]).max()
     cost = {name: float(np.median(values)) for name, values in seconds.items()}
     print(
         f"\nLorenz 1e6, degree 7, {p} terms, condition number {r.condition:.1e}, exact derivatives of a full model"
@@ -149,8 +149,6 @@ def degree_seven(folder: Path) -> None:
     print(f"{'seconds':24}{cost['gram']:>14.3f}{cost['ours']:>14.3f}{cost['ours'] / cost['gram']:>10.2f}")
     errors = [np.abs((c - truth.T) * size[:, None]).max() / scale for c in (by_gram, ours)]
     print(f"{'scaled error':24}{errors[0]:>14.1e}{errors[1]:>14.1e}   routes {data.routes()}")
-    frame = Frame.of(d, ready.excerpts)
-    print(f"{'':24}the frame alone lowers the condition number: {frame is not None}")
 
 
 def main(rounds: int) -> None:
