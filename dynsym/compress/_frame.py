@@ -51,7 +51,7 @@ class Frame:
     @cached_property
     def inverse(self) -> Array:
         """M^-1."""
-        return np.linalg.inv(self.matrix)
+        return np.asarray(np.linalg.inv(self.matrix), dtype=float)
 
     def evaluate(self, dictionary: Dictionary) -> Evaluate:
         """theta of the states z that belong to states x."""
