@@ -12,7 +12,7 @@ import numpy as np
 
 from .._checks import Array, DataError, frozen, require
 from ..differentiation import RowMethod, Window, choose_rows
-from ..trajectory import AnyRun, Trajectory, as_runs, noise_level
+from ..trajectory import AnyRun, StoredRun, Trajectory, as_runs, noise_level
 from ..trajectory._fields import check_times
 from ..trajectory._times import step_range, steps_agree
 
@@ -159,6 +159,8 @@ def _pieces_of_times(run: AnyRun, start: int, stop: int) -> Iterator[tuple[int, 
 
 
 def _step_range(run: AnyRun, start: int, stop: int) -> tuple[float, float]:
+    if isinstance(run, StoredRun) and (start, stop) == (0, len(run)):
+        return run.steps  # seen when the file was opened
     low, high = np.inf, -np.inf
     for a, t in _pieces_of_times(run, start, stop):
         least, most = step_range(t)

@@ -101,6 +101,7 @@ class _Record:
     n_samples: int
     padded: int
     edges: np.ndarray
+    steps: tuple[float, float]
     date: Any
 
 
@@ -119,7 +120,9 @@ def _build(ds: xr.Dataset, places: list[Place], records: list[_Record], labels: 
         _refuse_states_without_time(item, record, label)
         first, last = time_numbers(record.edges, place.unit, origin)[0].tolist()
         span, dated = (float(first), float(last)), replace(item, origin=origin)
-        out.append(StoredRun(states, units, sd, label, unit, record.n_samples, span, chunk, dated))
+        out.append(
+            StoredRun(states, units, sd, label, unit, record.n_samples, span, record.steps, chunk, dated)
+        )
     return out
 
 
@@ -134,7 +137,7 @@ def _measured(place: Place, m: int, label: str) -> _Record:
     require(m > 0, f"{title}: t is empty; a run needs at least one sample")
     date = first_date(place.raw(place.time, 0, 1))
     counted = replace(place, origin=date)
-    last, seen = -np.inf, 0
+    last, seen, low, high = -np.inf, 0, np.inf, -np.inf
     for start, stop in _ranges(place, m):
         t = counted.times(start, stop)
         known = np.isfinite(t)
@@ -142,18 +145,19 @@ def _measured(place: Place, m: int, label: str) -> _Record:
         at = start + int(np.argmin(known))
         require(known[:inside].all(), f"{title}: t[{at}] is {t[at - start]}; every sample needs a time")
         require(inside == 0 or seen == start, f"{title}: t[{seen}] is missing, but later samples have times")
-        _refuse_disorder(np.r_[last, t[:inside]], start - 1, title)
+        step = _refuse_disorder(np.r_[last, t[:inside]], start - 1, title)[start == 0 :]
+        low, high = min(low, step.min(initial=np.inf)), max(high, step.max(initial=-np.inf))
         last, seen = (t[inside - 1], start + inside) if inside else (last, seen)
     require(seen > 0, f"{title}: no sample has a time")
     edges = np.concatenate([place.raw(place.time, at, at + 1) for at in (0, seen - 1)])
-    return _Record(seen, m, edges, date)
+    return _Record(seen, m, edges, (float(low), float(high)), date)
 
 
-def _refuse_disorder(t: np.ndarray, first: int, title: str) -> None:
-    """Refuse times t[first], t[first + 1], ... that do not increase; t[-1] stands for minus infinity."""
+def _refuse_disorder(t: np.ndarray, first: int, title: str) -> np.ndarray:
+    """Return the steps between t[first], t[first + 1], ..., which must increase; t[-1] stands for minus infinity."""
     step = np.diff(t)
     if (step > 0).all():
-        return
+        return step
     at = int(np.argmax(step <= 0))
     here = f"t[{first + at + 1}] = {t[at + 1]:.12g}"
     there = f"t[{first + at}] = {t[at]:.12g}"

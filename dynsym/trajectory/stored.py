@@ -74,6 +74,8 @@ class StoredRun:
         Number of samples m, missing ones included.
     span : (float, float)
         First and last time.
+    steps : (float, float)
+        Smallest and largest time from one sample to the next; (inf, -inf) for one sample.
     chunk : int
         Length along time of the chunks in which the samples are stored; 0 where they are not chunked. Pieces
         that begin and end at its multiples are read fastest.
@@ -102,6 +104,7 @@ class StoredRun:
     time_unit: str
     n_samples: int
     span: tuple[float, float]
+    steps: tuple[float, float]
     chunk: int
     place: Place
 

@@ -82,10 +82,15 @@ def in_a_process(what: str, store: Path) -> dict[str, object]:
 
 def on_workers(store: Path) -> None:
     """The pass on clusters of one and two workers."""
+    import dask
     import distributed
 
     import dynsym as dy
+    from dynsym._workers import _ENVIRONMENT
+    from dynsym.trajectory import as_runs
 
+    dask.config.set({"distributed.nanny.pre-spawn-environ": {**_ENVIRONMENT}})
+    runs = as_runs(str(store))
     print(f"\n{'dask workers':>14}{'seconds':>10}{'ratio':>8}")
     seconds, factors = [], []
     for count in (1, 2):
@@ -96,9 +101,9 @@ def on_workers(store: Path) -> None:
             distributed.Client(cluster) as client,
         ):
             taken = []
-            for _ in range(4):  # the first is a warm-up: workers import the package
+            for _ in range(5):  # the first is a warm-up: workers import the package
                 start = time.perf_counter()
-                data = dy.compress(str(store), dy.Monomials(3, 3), rows(), workers=client)
+                data = dy.compress(runs, dy.Monomials(3, 3), rows(), workers=client)
                 taken.append(time.perf_counter() - start)
         seconds.append(float(np.median(taken[1:])))
         factors.append(data.total.triangle)
