@@ -294,11 +294,16 @@ class _Cluster(Workers):
 
     def share(self, value: Any) -> Shared:
         if self._folder is None:
-            return Shared(self._submit(_itself, value))
+            return self._everywhere(self._submit(_itself, value))
         path = self._folder / uuid4().hex
         with path.open("wb") as file:
             pickle.dump(value, file, protocol=pickle.HIGHEST_PROTOCOL)
-        return Shared(self._submit(_unpickled, str(path)))
+        return self._everywhere(self._submit(_unpickled, str(path)))
+
+    def _everywhere(self, future: Any) -> Shared:
+        """The value on every worker: tasks go where their values are, so a single copy would keep one worker busy alone."""
+        self.client.replicate([future])
+        return Shared(future)
 
     def map(
         self,
