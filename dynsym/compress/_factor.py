@@ -15,10 +15,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import lapack
 
 from .._checks import Array, frozen, require
 
 _CHUNK = 4096  # rows factored at a time: the chunk stays in cache and memory does not grow with the data
+_WIDE = 64  # columns from which triangles are merged one by one, and those that are eliminated together
+_PANEL = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,12 +122,26 @@ def merge(factors: Sequence[Factor] | Iterable[Factor]) -> Factor:
             f"factors of {_columns(first)} and of {_columns(factor)} cannot be merged; "
             "use one dictionary for all",
         )
-    stacked = np.vstack([factor.triangle for factor in every])
-    return Factor(frozen(triangle_of_rows(stacked)), every[0].n_terms, sum(factor.n_rows for factor in every))
+    triangle = _triangle_of_triangles([factor.triangle for factor in every])
+    return Factor(frozen(triangle), first.n_terms, sum(factor.n_rows for factor in every))
 
 
 def _columns(factor: Factor) -> str:
     return f"{factor.n_terms} terms and {factor.triangle.shape[1] - factor.n_terms} targets"
+
+
+def _triangle_of_triangles(parts: Sequence[Array]) -> Array:
+    """Upper triangular R of triangles on top of each other.
+
+    Wide ones one after the other, which spares their zeros: a third of the work that full rows take.
+    """
+    columns = parts[0].shape[1]
+    if columns < _WIDE or len(parts[0]) < columns:
+        return triangle_of_rows(np.vstack(parts))
+    total = np.array(parts[0], order="F")
+    for part in parts[1:]:
+        total, *_ = lapack.dtpqrt(len(part), _PANEL, total, np.asfortranarray(part), overwrite_a=1)
+    return np.ascontiguousarray(total)
 
 
 def triangle_of_rows(rows: Array) -> Array:

@@ -15,9 +15,9 @@ from ._prepare import Stretch
 
 BLOCKS = 48  # stretches of time that count as independent when errors are estimated
 FEWEST_ROWS = 8  # rows of a block
-_LARGE = (
-    32_768  # rows from which blocks of wide dictionaries are made longer, so that merging them stays cheap
-)
+# Rows, and columns, from which blocks are made longer, so that merging them stays cheap.
+_LARGE = 32_768
+_WIDE = 128
 _LONG = 32  # rows per column of such a block
 _SLAB = 1 << 20  # samples times states that are read together
 _LARGEST_SLAB = 1 << 23
@@ -49,7 +49,7 @@ def plan(stretches: Sequence[Stretch], method: RowMethod, columns: int) -> list[
     )
     expected = [method.expected_rows(len(s), s.duration) for s in usable]
     blocks = BLOCKS
-    if sum(expected) > _LARGE:
+    if sum(expected) > _LARGE or columns > _WIDE:
         blocks = min(BLOCKS, max(16, sum(expected) // (_LONG * columns)))
     per_stretch = max(1, -(-blocks // len(usable)))
     make = _anywhere if method.longest is None else _in_parts

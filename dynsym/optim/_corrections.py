@@ -91,7 +91,8 @@ def least_correction(datafit: Quadratic, constraint: LinearConstraint, active: S
     equations = _equations(datafit, active)
     if equations is None:
         return None
-    F = _whitened(dense(constraint.matrix), equations)
+    E = dense(constraint.matrix)
+    F = _whitened(E, equations)
     gram = F @ F.T
     length = np.sqrt(np.diag(gram))
     length[length == 0] = 1.0
@@ -102,13 +103,13 @@ def least_correction(datafit: Quadratic, constraint: LinearConstraint, active: S
     corrector = _Corrector(equations, F[basis] / length[basis, None], factor[:rank, :rank])
     w, z = corrector.start(datafit.size)
     for _ in range(_STEPS):
-        gap = (constraint.rhs - constraint.matrix @ w)[basis] / length[basis]
+        gap = (constraint.rhs - E @ w)[basis] / length[basis]
         step = corrector.step(gap)
         z += step
         corrector.add(w, step)
     _set_zeros(w, corrector, datafit)
     reach = length * corrector.sizes(F, z)
-    return w.reshape(datafit.shape) if _met(constraint, w, reach) else None
+    return w.reshape(datafit.shape) if _met(E, constraint.rhs, w, reach) else None
 
 
 def _whitened(E: Array, equations: Sequence[_Equation]) -> Array:
@@ -122,11 +123,10 @@ def _whitened(E: Array, equations: Sequence[_Equation]) -> Array:
     return F
 
 
-def _met(constraint: LinearConstraint, w: Array, reach: Array) -> bool:
+def _met(E: Array, rhs: Array, w: Array, reach: Array) -> bool:
     """Whether every row is met to rounding: relative to its reach, and to the size of all coefficients."""
-    E = sparse.csr_array(constraint.matrix)
-    gap = np.abs(E @ w - constraint.rhs)
-    rounding = 4 * np.finfo(float).eps * (abs(E) @ np.abs(w))
+    gap = np.abs(E @ w - rhs)
+    rounding = 4 * np.finfo(float).eps * (np.abs(E) @ np.abs(w))
     whole = row_norms(E) * max(1.0, float(np.linalg.norm(w)))
     return bool(np.all(gap <= _MET * np.minimum(reach, whole) + rounding))
 
