@@ -13,6 +13,7 @@ import dynsym as dy
 from dynsym import DataError, Derivatives, LocalPolynomial, Monomials, Trajectory, WeakForm
 from dynsym.compress import Frame, _cholesky_qr, _pass, _plan, compress_prepared, prepare, triangle_of
 from dynsym.compress._cholesky_qr import HOUSEHOLDER, ONE_PASS, TWO_PASSES, start_of
+from dynsym.dictionary import moment_cover
 
 METHODS = [LocalPolynomial(1, 2), LocalPolynomial(2, 4, ends=True), WeakForm(0.5), Derivatives()]
 IDS = ["strong", "with ends", "weak", "given"]
@@ -22,6 +23,7 @@ IDS = ["strong", "with ends", "weak", "given"]
 def streamed(monkeypatch):
     """Even small data go through the streaming routes."""
     monkeypatch.setattr(_pass, "_FEW", 0)
+    monkeypatch.setattr(_pass, "_FEW_WIDE", 0)
     monkeypatch.setattr(_pass, "_FEWEST", 0)
 
 
@@ -42,6 +44,34 @@ def positive(triangle):
     """The triangle with its diagonal made positive, which makes it unique."""
     sign = np.sign(np.diag(triangle))
     return triangle * np.where(sign == 0, 1.0, sign)[:, None]
+
+
+@pytest.mark.parametrize(
+    "dictionary",
+    [Monomials(1, 0), Monomials(3, 3), Monomials(2, 6), Monomials(4, 2, constant=False), Monomials(30, 1)],
+    ids=repr,
+)
+def test_a_few_rows_of_a_gram_matrix_hold_every_moment(dictionary):
+    cover = moment_cover(dictionary.exponents)
+    theta = dictionary.evaluate(np.random.default_rng(0).standard_normal((50, dictionary.n_states)))
+    gram = theta.T @ theta
+    size = np.sqrt(np.diag(gram))
+    found = gram[cover.rows].ravel()[cover.place]
+    assert np.abs((found - gram) / np.outer(size, size)).max() < 1e-13
+    assert len(cover.rows) <= dictionary.n_terms
+    if dictionary.degree > 1:
+        assert len(cover.rows) < 0.7 * dictionary.n_terms
+
+
+@pytest.mark.parametrize("pieces", [1, 7])
+def test_moments_counted_once_give_the_gram_matrix(pieces):
+    d = Monomials(3, 4)
+    rng = np.random.default_rng(0)
+    rows = np.hstack([d.evaluate(rng.uniform(-1, 1, (500, 3))), rng.standard_normal((500, 3))])
+    rows *= rng.uniform(1, 2, (500, 1))  # a weight of each row
+    gram, count = _cholesky_qr._gram(cut(rows, pieces)(), d.n_terms + 3, moment_cover(d.exponents))
+    assert count == 500
+    np.testing.assert_allclose(gram, rows.T @ rows, rtol=1e-12, atol=1e-11)
 
 
 @pytest.mark.parametrize(

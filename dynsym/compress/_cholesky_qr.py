@@ -20,9 +20,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy.linalg as sla
 
 from .._checks import Array
+from ..dictionary import MomentCover
 from ._factor import triangle_of_rows
 
 Batches = Callable[[], Iterable[Array]]
@@ -45,6 +47,7 @@ _SMALL_PRODUCT = 1_000_000
 # two threads seldom wait for the interpreter.
 ONE_PRODUCT = 40
 _CACHE = 1 << 21  # bytes of a batch
+_FEW_ROWS = 0.6  # share of the rows of a Gram matrix up to which computing these alone pays
 _ITERATIONS = 6  # of the power method, enough for the first digit of a condition number
 _PANEL = 8  # columns eliminated together: larger corners, inverted, would cost digits
 
@@ -106,7 +109,7 @@ def start_of(rows: Array, p: int, plain: float = PLAIN, few: bool = False) -> St
 def batch_size(columns: int) -> int:
     """Rows worked on together: few enough that they stay in cache, many enough that calls cost little."""
     if columns < ONE_PRODUCT:
-        size, most = 8192, _SMALL_PRODUCT // (5 * columns)
+        size, most = 4096, _SMALL_PRODUCT // (5 * columns)
     else:
         size, most = 4096, _CACHE // (8 * columns)
     while size > 512 and size > most:
@@ -114,11 +117,17 @@ def batch_size(columns: int) -> int:
     return size
 
 
-def triangle_of(batches: Batches, p: int, n: int, start: Start | None = None) -> Triangle:
-    """The triangle of rows of p terms and n targets, by the cheapest route that is accurate for them."""
+def triangle_of(
+    batches: Batches, p: int, n: int, start: Start | None = None, cover: MomentCover | None = None
+) -> Triangle:
+    """The triangle of rows of p terms and n targets, by the cheapest route that is accurate for them.
+
+    A `cover` says that the terms are monomials of the same states, up to a weight of each row.
+    """
     begin = Start(np.eye(p + n), p, True) if start is None else start
     solve = begin.solver()
-    gram, count = _gram((solve(rows) for rows in batches()), p + n)
+    # Other starts mix the terms.
+    gram, count = _gram((solve(rows) for rows in batches()), p + n, cover if begin.unit else None)
     size = np.sqrt(np.diag(gram))
     if not np.isfinite(size).all():
         return Triangle(np.diag(size), HOUSEHOLDER, np.inf, count)
@@ -153,11 +162,39 @@ def _second_pass(batches: Batches, start: Start) -> Array | None:
     return _stacked(again, shape, _semidefinite_root(left)) @ start.matrix
 
 
-def _gram(batches: Iterable[Array], columns: int) -> tuple[Array, int]:
-    """Sum of A A^T over batches (p + n, k), and the number of rows.
+def _gram(batches: Iterable[Array], columns: int, cover: MomentCover | None = None) -> tuple[Array, int]:
+    """Sum of A A^T over batches (p + n, k), and the number of rows."""
+    if cover is not None:
+        p = len(cover.place)
+        some = np.append(cover.rows, np.arange(p, columns))
+        if len(some) <= _FEW_ROWS * columns:
+            return _covered_gram(batches, columns, cover, some)
+    return _symmetric_gram(batches, columns)
 
-    Tiles of the upper triangle: small products of OpenBLAS run at twice the speed of its symmetric one.
-    """
+
+def _covered_gram(
+    batches: Iterable[Array], columns: int, cover: MomentCover, some: npt.NDArray[np.intp]
+) -> tuple[Array, int]:
+    """Each moment of the terms once, and the rows of the targets."""
+    p, count = len(cover.place), 0
+    total, scratch, picked = np.zeros((len(some), columns)), np.empty((len(some), columns)), np.empty((0, 0))
+    for rows in batches:
+        k = rows.shape[1]
+        count += k
+        if picked.shape[1] != k:
+            picked = np.empty((len(some), k))
+        np.take(rows, some, axis=0, out=picked, mode="clip")  # unlike "raise", writes into `out` at once
+        total += np.matmul(picked, rows.T, out=scratch)
+    own = len(cover.rows)
+    gram = np.empty((columns, columns))
+    gram[:p, :p] = total[:own, :p].ravel()[cover.place]
+    gram[p:] = total[own:]
+    gram[:p, p:] = gram[p:, :p].T
+    return gram, count
+
+
+def _symmetric_gram(batches: Iterable[Array], columns: int) -> tuple[Array, int]:
+    """Tiles of the upper triangle: small products of OpenBLAS run at twice the speed of its symmetric one."""
     total, scratch = np.zeros((columns, columns)), np.empty((columns, columns))
     count = 0
     for rows in batches:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .._checks import Array, frozen, require
-from ..dictionary import Dictionary
+from ..dictionary import Dictionary, MomentCover, Monomials, moment_cover
 from ..differentiation import RowMethod, Window
 from ..differentiation._rows import Evaluate
 from ..trajectory import Trajectory
@@ -19,7 +19,9 @@ from ._frame import Frame
 from ._plan import FEWEST_ROWS, Task, windows
 
 _FEW = 8  # rows per column up to which a block is factored by Householder transformations right away
-_FEW_WIDE = 2  # the same for wide dictionaries, where one product takes a third of the time of the transformations
+_FEW_WIDE = (
+    2  # the same for wide dictionaries, where one product takes a third of the time of the transformations
+)
 _FEWEST = 512
 _START_ROWS = 6  # rows per column that a start is made from
 _START_MORE = 200
@@ -42,6 +44,8 @@ class Pass:
         States in which the terms are evaluated, or None for the states themselves.
     start
         What the factorisation starts from, in the frame.
+    cover
+        Which products of terms hold all others, where rows are terms at single states.
     """
 
     dictionary: Dictionary
@@ -49,6 +53,7 @@ class Pass:
     noise: Array | None
     frame: Frame | None = None
     start: Start | None = None
+    cover: MomentCover | None = None
 
     def streams(self, task: Task) -> bool:
         """Whether a task has so many rows that they are made anew for each pass rather than kept."""
@@ -79,7 +84,7 @@ class Pass:
     def _streamed(self, task: Task) -> list[Block]:
         p, n = self.dictionary.n_terms, self.dictionary.n_states
         theta = self.evaluate()
-        found = triangle_of(lambda: self._batches(task, theta), p, n, self.start)
+        found = triangle_of(lambda: self._batches(task, theta), p, n, self.start, self.cover)
         self._require_finite(found.matrix)
         if not found.n_rows:
             return []
@@ -114,7 +119,14 @@ class Pass:
 
 
 def started(one: Pass, runs: Sequence[Trajectory], step: float | None) -> Pass:
-    """The same with a start made of a few hundred rows from all over the runs; `step` is that of all times, if there is one."""
+    """The same in the frame of some runs, with what makes the factorisation cheap; `step` is that of all times or None."""
+    d = one.dictionary
+    cover = moment_cover(d.exponents) if isinstance(d, Monomials) and one.method.pointwise else None
+    return _with_start(replace(one, frame=Frame.of(d, runs), cover=cover), runs, step)
+
+
+def _with_start(one: Pass, runs: Sequence[Trajectory], step: float | None) -> Pass:
+    """The same with a start made of a few hundred rows from all over the runs."""
     p, n = one.dictionary.n_terms, one.dictionary.n_states
     wanted = _START_ROWS * (p + n) + _START_MORE
     if one.method.longest is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,6 @@ from ..dictionary._base import with_names
 from ..differentiation import RowMethod
 from ._blocks import Block, Compressed
 from ._cholesky_qr import ONE_PRODUCT
-from ._frame import Frame
 from ._pass import Pass, better_start, started
 from ._plan import Task, plan
 from ._prepare import Prepared, prepare
@@ -104,7 +103,7 @@ def compress_prepared(ready: Prepared, dictionary: Dictionary) -> Compressed:
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         one = Pass(dictionary, ready.method, ready.noise if needs_noise else None)
         if any(one.streams(task) for task in tasks):
-            one = started(replace(one, frame=Frame.of(dictionary, ready.runs)), ready.runs, ready.step)
+            one = started(one, ready.runs, ready.step)
         data = Compressed(_run(one, tasks), ready, dictionary)
         again = better_start(one, data.total)
         if again is not None:

@@ -125,6 +125,11 @@ class RowMethod(ABC):
         """Most samples that are worked on together, or None where each row depends on its own window only."""
         return None
 
+    @property
+    def pointwise(self) -> bool:
+        """Whether the terms of a row are those at one state, up to a weight, so that their products are moments."""
+        return False
+
     def expected_rows(self, m: int, duration: float) -> int:
         """About how many rows a stretch of m samples gives."""
         return max(m - 2 * self.margin, 0)

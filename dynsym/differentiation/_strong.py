@@ -25,6 +25,10 @@ class Derivatives(RowMethod):
         return "derivatives given with the data"
 
     @property
+    def pointwise(self) -> bool:
+        return True
+
+    @property
     def shortest(self) -> int:
         return 1
 
@@ -98,6 +102,10 @@ class LocalPolynomial(RowMethod):
     def description(self) -> str:
         ends = ", one-sided at the ends" if self.ends else ""
         return f"local polynomials of degree {self.degree} over {2 * self.half_width + 1} samples{ends}"
+
+    @property
+    def pointwise(self) -> bool:
+        return True
 
     @property
     def shortest(self) -> int:
