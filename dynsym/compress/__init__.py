@@ -6,9 +6,10 @@ from ._factor import Factor, factor_of, merge
 from ._files import load_compressed, save_compressed
 from ._frame import Frame
 from ._pass import Pass
+from ._place import working_on
 from ._plan import Task, plan
 from ._prepare import Prepared, Stretch, prepare
-from ._verb import compress, compress_prepared, working_on
+from ._verb import compress, compress_prepared
 
 __all__ = [
     "Block",

@@ -12,13 +12,15 @@ import numpy as np
 
 from .._checks import Array, DataError, frozen, require
 from ..differentiation import RowMethod, Window, choose_rows
-from ..trajectory import AnyRun, StoredRun, Trajectory, as_runs, noise_level
+from ..trajectory import AnyRun, StoredRun, Trajectory, as_runs, excerpts, noise_level
 from ..trajectory._fields import check_times
 from ..trajectory._times import step_range, steps_agree
+from ._place import current_workers, evenly
 
 _GAP = 10.0  # a step this many times the median one is a gap: nothing is interpolated across it
 _SAMPLES = 200_000  # samples that the noise, the time scale and the region are read off, evenly chosen where there are more
 _EXCERPT = 2000
+_GROUPS = 4  # tasks of reading excerpts for each worker
 _TIMES = 1 << 20  # times read together
 _MEDIAN_OF = 100_000  # steps whose median stands for that of all
 
@@ -116,7 +118,7 @@ def prepare(data: Any, rows: RowMethod | None = None) -> Prepared:
     """
     runs = as_runs(data)
     stretches = tuple(s for k, run in enumerate(runs) for s in stretches_of(run, k))
-    found = [(s.origin, piece) for s in stretches for piece in _in_memory(s, _SAMPLES // len(stretches))]
+    found = _in_memory(stretches)
     pieces = tuple(piece for _, piece in found)
     require(bool(pieces), "every sample has a missing value; there is nothing to fit")
     known = _known_noise(runs)
@@ -178,18 +180,32 @@ def _step(run: AnyRun, start: int, stop: int, steps: tuple[float, float]) -> flo
     return (last - first) / (stop - start - 1) if steps_agree(steps, first, last) else None
 
 
-def _in_memory(stretch: Stretch, share: int) -> list[Trajectory]:
-    """The complete parts of a stretch, or of excerpts of it where it stays in a file; `share` of samples to read."""
-    if isinstance(stretch.run, Trajectory):
-        piece = stretch.run
-        if (stretch.start, stretch.stop) != (0, len(piece)):
-            piece = piece._part(stretch.start, stretch.stop)
-        return piece.segments()
-    m = len(stretch)
-    count = max(1, min(share // _EXCERPT, m // _EXCERPT))
-    length = min(_EXCERPT, m)
-    starts = np.unique(np.linspace(0, m - length, count).astype(int)) + stretch.start
-    return [part for a in starts.tolist() for part in stretch.run.read(a, a + length).segments()]
+def _in_memory(stretches: Sequence[Stretch]) -> list[tuple[int, Trajectory]]:
+    """The complete parts of stretches, each with the number of its run; of those in files, of excerpts."""
+    count = max(1, _SAMPLES // _EXCERPT // max(1, len(stretches)))
+    pool = current_workers()
+    stored = any(isinstance(stretch.run, StoredRun) for stretch in stretches)
+    if pool is None or not stored:
+        return _parts_in_memory((stretches, count))
+    # Excerpts of many runs take a read each, a tenth of the pass itself.
+    groups = evenly(len(stretches), _GROUPS * pool.count)
+    made = pool.map(_parts_in_memory, [(stretches[a:b], count) for a, b in groups])
+    return [part for parts in made for part in parts]
+
+
+def _parts_in_memory(task: tuple[Sequence[Stretch], int]) -> list[tuple[int, Trajectory]]:
+    """The same for some of the stretches, with the number of excerpts of each."""
+    stretches, count = task
+    out = []
+    for stretch in stretches:
+        if isinstance(stretch.run, Trajectory):
+            pieces = [stretch.run]
+            if (stretch.start, stretch.stop) != (0, len(stretch.run)):
+                pieces = [stretch.run._part(stretch.start, stretch.stop)]
+        else:
+            pieces = excerpts(stretch.run, count, _EXCERPT, stretch.start, stretch.stop)
+        out += [(stretch.origin, part) for piece in pieces for part in piece.segments()]
+    return out
 
 
 def thinned(runs: Sequence[Trajectory], most: int = _SAMPLES) -> Sequence[Trajectory]:
@@ -199,9 +215,7 @@ def thinned(runs: Sequence[Trajectory], most: int = _SAMPLES) -> Sequence[Trajec
         return runs
     out = []
     for run in runs:
-        count = max(1, int(np.ceil(most * len(run) / total / _EXCERPT)))
-        for start in np.linspace(0, max(len(run) - _EXCERPT, 0), count).astype(int).tolist():
-            out.append(run.read(start, min(start + _EXCERPT, len(run))))
+        out += excerpts(run, max(1, int(np.ceil(most * len(run) / total / _EXCERPT))), _EXCERPT)
     every = max(1, len(out) * _EXCERPT // (2 * most))
     return out[::every]
 

@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .._threads import one_blas_thread
-from .._workers import Workers, open_workers
 from ..dictionary import Dictionary
 from ..dictionary._base import with_names
 from ..differentiation import RowMethod
 from ._blocks import Block, Compressed
 from ._cholesky_qr import ONE_PRODUCT
 from ._pass import Pass, better_start, started
+from ._place import current_workers, evenly, working_on
 from ._plan import Task, plan
 from ._prepare import Prepared, prepare
 
-_pool: ContextVar[Workers | None] = ContextVar("_pool", default=None)
-
-
-@contextmanager
-def working_on(workers: int | str | Any = None) -> Iterator[None]:
-    """Let every pass inside the block run on `workers`: processes, or the cluster at an address; None or 1 is this process."""
-    if workers is None or workers == 1:
-        yield
-        return
-    with open_workers(workers) as pool:
-        token = _pool.set(pool)
-        try:
-            yield
-        finally:
-            _pool.reset(token)
+# Calls for each worker: a scheduler takes milliseconds for every one, and the last ones to end keep the others waiting.
+_PER_WORKER = 8
 
 
 def compress(
@@ -84,8 +69,8 @@ def compress(
     >>> model.equations(3)[0]
     "x' = -10*x + 10*y"
     """
-    ready = prepare(data, rows)
     with working_on(workers):
+        ready = prepare(data, rows)
         return compress_prepared(ready, matching(dictionary, ready.runs[0].names))
 
 
@@ -113,11 +98,12 @@ def compress_prepared(ready: Prepared, dictionary: Dictionary) -> Compressed:
 
 def _run(one: Pass, tasks: Sequence[Task]) -> tuple[Block, ...]:
     """Blocks in the order of the tasks; threads where products are long enough for them not to wait for one another."""
-    pool = _pool.get()
+    pool = current_workers()
     if pool is not None:
         # The runs go to the workers once, not with every task.
         shared = pool.share(tuple(tasks))
-        made = pool.map(_Numbered(one), [(shared, k) for k in range(len(tasks))])
+        parts = evenly(len(tasks), _PER_WORKER * pool.count)
+        made = pool.map(_Numbered(one), [(shared, a, b) for a, b in parts])
         return tuple(block for blocks in made for block in blocks)
     columns = one.dictionary.n_terms + one.dictionary.n_states
     threads = min(len(os.sched_getaffinity(0)), len(tasks))
@@ -125,17 +111,17 @@ def _run(one: Pass, tasks: Sequence[Task]) -> tuple[Block, ...]:
         return tuple(block for task in tasks for block in one(task))
     numbered = _Numbered(one)
     with ThreadPoolExecutor(threads) as threaded:
-        made = list(threaded.map(numbered, [(tasks, k) for k in range(len(tasks))]))
+        made = list(threaded.map(numbered, [(tasks, k, k + 1) for k in range(len(tasks))]))
     return tuple(block for blocks in made for block in blocks)
 
 
 @dataclass(frozen=True, eq=False)
 class _Numbered:
-    """The pass on one of a list of tasks, with the floating-point settings that a thread or process lacks."""
+    """The pass on some of a list of tasks, with the floating-point settings that a thread or process lacks."""
 
     one: Pass
 
-    def __call__(self, place: tuple[Sequence[Task], int]) -> list[Block]:
-        tasks, k = place
+    def __call__(self, place: tuple[Sequence[Task], int, int]) -> list[Block]:
+        tasks, start, stop = place
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.one(tasks[k])
+            return [block for task in tasks[start:stop] for block in self.one(task)]

@@ -228,18 +228,22 @@ def ranges(m: int, n: int, chunk: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + length, m)
 
 
-def excerpts(run: AnyRun, n_pieces: int, length: int) -> list[Trajectory]:
-    """Return stretches of neighbouring samples, spread evenly over a run, that do not overlap.
+def excerpts(
+    run: AnyRun, n_pieces: int, length: int, start: int = 0, stop: int | None = None
+) -> list[Trajectory]:
+    """Return stretches of neighbouring samples, spread evenly over samples start .. stop-1 of a run.
 
     Parameters
     ----------
     run : Trajectory or StoredRun
         A run of m samples.
     n_pieces : int
-        How many stretches; the first begins at the first sample and the last ends at the last one. A single
-        one lies in the middle.
+        How many stretches; they do not overlap, the first begins at the first sample and the last ends at the
+        last one. A single one lies in the middle.
     length : int
-        Samples in each. The whole run is one stretch where it has no more than `n_pieces * length` samples.
+        Samples in each. All samples are one stretch where they are no more than `n_pieces * length`.
+    start, stop : int
+        Default: the whole run.
 
     Returns
     -------
@@ -254,10 +258,9 @@ def excerpts(run: AnyRun, n_pieces: int, length: int) -> list[Trajectory]:
     require(
         n_pieces >= 1 and length >= 1, f"need at least one piece of one sample, got {n_pieces} of {length}"
     )
-    m = run.n_samples
+    m = (run.n_samples if stop is None else stop) - start
     if m <= n_pieces * length:
-        return [run.read(0, m)]
-    if n_pieces == 1:
-        return [run.read((m - length) // 2, (m - length) // 2 + length)]
-    starts = [(m - length) * i // (n_pieces - 1) for i in range(n_pieces)]
-    return [run.read(start, start + length) for start in starts]
+        return [run.read(start, start + m)]
+    left = m - length
+    firsts = [left // 2] if n_pieces == 1 else [left * i // (n_pieces - 1) for i in range(n_pieces)]
+    return [run.read(start + first, start + first + length) for first in firsts]
