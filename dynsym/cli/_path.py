@@ -13,11 +13,11 @@ from rich.text import Text
 
 from .. import report
 from .._checks import choose, require
+from .._writing import write_whole
 from ..dictionary import parse_dictionary
 from ..generators import by_name
 from ..regression import fit
 from ..report import short
-from ..report._files import write_whole
 from ..selection import RULES, L1Weights, Path, Stability, SymmetryWeights, Thresholds, path, stability
 from ..trajectory import open_runs
 from ._app import JsonFile, Noise, Paths, Run, Seed, States, Time, app

@@ -15,9 +15,9 @@ from rich.text import Text
 
 from .. import report
 from .._checks import DataError, require
+from .._writing import write_whole
 from ..certify import CERTIFIED
 from ..dictionary import Terms
-from ..report._files import write_whole
 from ..sections import ScalarFunction
 from ..trajectory import AnyRun, Trajectory, open_runs
 from ..vector_field import VectorField

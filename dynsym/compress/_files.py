@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import Array, DataError, frozen, require
+from .._writing import write_whole
 from ..dictionary import Dictionary, Monomials, Terms
 from ..differentiation import Derivatives, LocalPolynomial, RowMethod, WeakForm
 from ..trajectory import Trajectory
@@ -69,15 +69,13 @@ def save_compressed(data: Compressed, path: str | os.PathLike[str]) -> Path:
         "lengths": np.array([len(run) for run in runs]),
     }
     target = Path(path)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
+    require(bool(target.name), f"{str(path)!r} is no name of a file")
+
+    def save(place: Path) -> None:
+        with place.open("wb") as file:  # given a name instead, NumPy would append one more ending to it
             np.savez_compressed(file, allow_pickle=False, **arrays)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return target
+
+    return write_whole(target.parent, {target.name: save})[0]
 
 
 def load_compressed(path: str | os.PathLike[str]) -> Compressed:

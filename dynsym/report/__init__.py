@@ -7,7 +7,8 @@ from importlib.metadata import version as _version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._files import json_text, write_text, write_whole
+from .._writing import write_text, write_whole
+from ._json import json_text
 from ._numbers import rounded, short
 
 if TYPE_CHECKING:

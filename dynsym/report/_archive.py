@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from ..certify import Verdict
-from ._files import json_text
+from ._json import json_text
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
