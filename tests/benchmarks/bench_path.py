@@ -21,7 +21,6 @@ import pysindy as ps
 from sklearn.linear_model import lasso_path
 
 import dynsym as dy
-from dynsym.regression import compress_runs, prepare
 from dynsym.selection._lasso import lasso_path as homotopy
 
 VALUES, FOLDS, WEIGHTS = 50, 8, 60
@@ -102,8 +101,7 @@ def lasso(runs: list[dy.Trajectory], degree: int, repeats: int) -> None:
         return [path[:, ::-1].T for path in paths]
 
     def own() -> list[np.ndarray]:
-        compressed, _ = compress_runs(prepare(runs), terms)
-        total = compressed.total
+        total = dy.compress(runs, terms).total
         return [homotopy(total.theta / size, y, weights) for y in total.target.T]
 
     def worst(paths: list[np.ndarray]) -> float:
