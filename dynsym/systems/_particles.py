@@ -159,7 +159,9 @@ def two_body_planar() -> System:
         ),
         scaling=(
             "unnamed(dim 11; derived 9, centre 0, Killing (4,1,6)) + R",
-            "; ".join([f"2*{s}/3" for s in names.split()[:4]] + [f"-{s}/3" for s in names.split()[4:]] + ["1"]),
+            "; ".join(
+                [f"2*{s}/3" for s in names.split()[:4]] + [f"-{s}/3" for s in names.split()[4:]] + ["1"]
+            ),
         ),
         start=bound_pair,
         duration=8.0,
