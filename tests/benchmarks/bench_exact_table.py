@@ -1,10 +1,11 @@
 """All polynomial laws and commuting fields of 23 systems: exact counts against ours; prints one table.
 
 Each cell says how many linearly independent conserved polynomials there are up to degree d, with the rank of their gradients in
-brackets, or how many polynomial vector fields up to degree k commute with the dynamics. `truth` was found by linear algebra over a
-finite field. `equations` reads the spectra of `conserved_quantities` and `symmetries` for the exact field, `states` for the field
-fitted to 12 clean runs of 400 samples without derivatives. `zero` and `next` are the last value that counts as zero and the first
-that does not, over all cells of the row.
+Each cell says how many linearly independent conserved polynomials there are up to degree d, with the rank of their
+gradients in brackets, or how many polynomial vector fields up to degree k commute with the dynamics. `truth` was found by
+linear algebra over a finite field. `equations` reads the spectra of `conserved_quantities` and `symmetries` for the exact
+field, `states` for the field fitted to 12 clean runs of 400 samples without derivatives. `zero` and `next` are the last
+value that counts as zero and the first that does not, in either column.
 
 Run with: python tests/benchmarks/bench_exact_table.py [--systems toda_3,hopf]
 """
