@@ -1,6 +1,5 @@
 """All polynomial laws and commuting fields of 23 systems: exact counts against ours; prints one table.
 
-Each cell says how many linearly independent conserved polynomials there are up to degree d, with the rank of their gradients in
 Each cell says how many linearly independent conserved polynomials there are up to degree d, with the rank of their
 gradients in brackets, or how many polynomial vector fields up to degree k commute with the dynamics. `truth` was found by
 linear algebra over a finite field. `equations` reads the spectra of `conserved_quantities` and `symmetries` for the exact
