@@ -56,7 +56,9 @@ def kepler_uniform(n_runs: int = 30) -> list[dy.Trajectory]:
     def flow(s: Array) -> Array:
         return np.concatenate([s[2:], -s[:2] / np.linalg.norm(s[:2]) ** 3])
 
-    return kept(flow, lambda rng: np.r_[rng.uniform(-2, 2, 2), rng.uniform(-1, 1, 2)], _radius, n_runs, "x y vx vy")
+    return kept(
+        flow, lambda rng: np.r_[rng.uniform(-2, 2, 2), rng.uniform(-1, 1, 2)], _radius, n_runs, "x y vx vy"
+    )
 
 
 def three_body(n_runs: int = 60) -> list[dy.Trajectory]:
@@ -67,7 +69,9 @@ def three_body(n_runs: int = 60) -> list[dy.Trajectory]:
 
     def closest(x: Array) -> Array:
         q = x[:, :6].reshape(-1, 3, 2)
-        return np.min([np.linalg.norm(q[:, i] - q[:, j], axis=1) for i, j in ((0, 1), (0, 2), (1, 2))], axis=0)
+        return np.min(
+            [np.linalg.norm(q[:, i] - q[:, j], axis=1) for i, j in ((0, 1), (0, 2), (1, 2))], axis=0
+        )
 
     names = "x1 y1 x2 y2 x3 y3 vx1 vy1 vx2 vy2 vx3 vy3"
     return kept(flow, lambda rng: np.r_[rng.uniform(-2, 2, 6), rng.uniform(-1, 1, 6)], closest, n_runs, names)
@@ -78,7 +82,11 @@ def _radius(x: Array) -> Array:
 
 
 def kept(
-    flow: Flow, draw: Callable[[np.random.Generator], Array], distance: Callable[[Array], Array], n_runs: int, names: str
+    flow: Flow,
+    draw: Callable[[np.random.Generator], Array],
+    distance: Callable[[Array], Array],
+    n_runs: int,
+    names: str,
 ) -> list[dy.Trajectory]:
     """Runs from drawn starts with distance > 0.5 that never come closer than 0.2."""
     rng, out, t = np.random.default_rng(0), [], np.linspace(0, 2, 160)
@@ -190,7 +198,11 @@ def lu_kepler(n_runs: int = 400, n_samples: int = 200, step: float | None = None
     """H = -(0.3 + 0.7 U)/2, L uniform in (0, 1), any orientation."""
     rng = np.random.default_rng(0)
     times = lu_times(rng, n_runs, n_samples, step)
-    energy, moment, turn = -0.5 * rng.uniform(0.3, 1.0, n_runs), rng.uniform(0, 1, n_runs), rng.uniform(0, 2 * np.pi, n_runs)
+    energy, moment, turn = (
+        -0.5 * rng.uniform(0.3, 1.0, n_runs),
+        rng.uniform(0, 1, n_runs),
+        rng.uniform(0, 2 * np.pi, n_runs),
+    )
     runs = []
     for t, h, spin, angle in zip(times, energy, moment, turn):
         a = -0.5 / h
