@@ -15,6 +15,7 @@ from scipy.special import ellipj
 
 import dynsym as dy
 from dynsym._checks import Array
+from dynsym.differentiation import derivative_stencils
 
 Flow = Callable[[Array], Array]
 
@@ -194,13 +195,15 @@ def lu_pendulum(n_runs: int = 200, n_samples: int = 200, step: float | None = No
     return [dy.Trajectory(t, s, names=("q", "p")) for t, s in zip(times, x)]
 
 
-def lu_kepler(n_runs: int = 400, n_samples: int = 200, step: float | None = None) -> list[dy.Trajectory]:
-    """H = -(0.3 + 0.7 U)/2, L uniform in (0, 1), any orientation."""
+def lu_kepler(
+    n_runs: int = 400, n_samples: int = 200, step: float | None = None, least: float = 0.0
+) -> list[dy.Trajectory]:
+    """H = -(0.3 + 0.7 U)/2, L uniform in (least, 1), any orientation; L = 0 falls into the centre."""
     rng = np.random.default_rng(0)
     times = lu_times(rng, n_runs, n_samples, step)
     energy, moment, turn = (
         -0.5 * rng.uniform(0.3, 1.0, n_runs),
-        rng.uniform(0, 1, n_runs),
+        rng.uniform(least, 1, n_runs),
         rng.uniform(0, 2 * np.pi, n_runs),
     )
     runs = []
@@ -239,3 +242,17 @@ def with_noise(runs: list[dy.Trajectory], sd: float, seed: int = 1) -> list[dy.T
     """The runs with independent Gaussian errors of the stated standard deviation in every state."""
     rng = np.random.default_rng(seed)
     return [dy.Trajectory(r.t, r.x + sd * rng.standard_normal(r.x.shape), names=r.names) for r in runs]
+
+
+def from_positions(runs: list[dy.Trajectory], half_width: int = 4, degree: int = 8) -> list[dy.Trajectory]:
+    """Runs of which only the first half of the states was seen; the other half is its slope by local polynomials."""
+    out = []
+    for run in runs:
+        k = run.x.shape[1] // 2
+        seen = run.x[:, :k]
+        weights = derivative_stencils(run.t, half_width, degree)
+        windows = np.lib.stride_tricks.sliding_window_view(seen, 2 * half_width + 1, axis=0)
+        slopes = np.einsum("mw,mkw->mk", weights, windows)
+        inside = slice(half_width, len(run.t) - half_width)
+        out.append(dy.Trajectory(run.t[inside], np.hstack([seen[inside], slopes]), names=run.names))
+    return out
