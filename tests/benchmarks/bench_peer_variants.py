@@ -1,11 +1,12 @@
 """How far the laws of Lu et al.'s systems hold: noise in every state, and positions alone; prints one table.
 
-Lu, Dangovski and Soljacic show their pendulum, Kepler orbits and double pendulum also with Gaussian errors of standard deviation
-0.5 (as large as the motion itself), and with positions only; they report the number of conserved quantities and their values up to
-a reparametrisation, no formula and no verdict. Their samples are taken at random times many periods apart, from which no
-dynamics can be learned; here the same orbits are sampled evenly, so that equations, formulas and verdicts are possible. A row
-says how many independent laws are certified, whether the formulas are right, and the largest upper bound of a defect; `none`
-means that nothing was claimed. With positions only, velocities are slopes of local polynomials.
+Lu, Dangovski and Soljacic show their pendulum, Kepler orbits and double pendulum also with Gaussian errors of standard
+deviation 0.5 (as large as the motion itself), and with positions only; they report the number of conserved quantities and
+their values up to a reparametrisation, no formula and no verdict. Their samples are taken at random times many periods
+apart, from which no dynamics can be learned; here the same orbits are sampled evenly, so that equations, formulas and
+verdicts are possible. A row says how many independent laws are certified, whether the formulas are right, the share of
+their gradients outside the span of the true ones, and the largest upper bound of a defect; `none` means that nothing was
+claimed. With positions only, velocities are slopes of local polynomials.
 
 Run with: python tests/benchmarks/bench_peer_variants.py [--systems pendulum]
 """
