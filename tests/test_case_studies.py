@@ -17,6 +17,11 @@ def load(path):
     return module
 
 
+def missing(study):
+    """Why a study cannot run here: data that are not part of the package. Empty for studies that bring their own."""
+    return study.missing() if hasattr(study, "missing") else ""
+
+
 def agrees(found, expected, tolerance):
     """Exact without a tolerance, else within rel_tol of what is expected or within abs_tol."""
     if not tolerance:
@@ -29,6 +34,9 @@ def agrees(found, expected, tolerance):
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_study_gives_its_numbers(path, tmp_path):
     study = load(path)
+    absent = missing(study)
+    if absent:
+        pytest.skip(absent)
     result = study.compute()
     wrong = {
         name: (result[name], value, tolerance)
@@ -47,6 +55,17 @@ def test_study_tells_a_story_with_a_title(path):
     assert title
     assert not blank
     assert len(story) > 200
+
+
+def test_a_study_without_its_data_says_which_files_it_wants(tmp_path):
+    study = load(next(path for path in STUDIES if path.stem == "air_track_and_pendulum"))
+    assert "real_linear_h_1.txt, real_pend_h_1.txt not in" in study.missing(tmp_path)
+    with pytest.raises(FileNotFoundError, match="real_pend_h_1"):
+        study.compute(tmp_path)
+
+
+def test_only_studies_of_foreign_data_may_be_skipped():
+    assert [path.stem for path in STUDIES if hasattr(load(path), "missing")] == ["air_track_and_pendulum"]
 
 
 def test_the_comparison_can_fail():

@@ -59,6 +59,8 @@ def section(path: Path, figures: Path) -> str:
     """Run one study, save its figure, return its part of the page."""
     study = load(path)
     title, _, story = inspect.cleandoc(study.__doc__ or path.stem).partition("\n")
+    if hasattr(study, "missing") and study.missing():
+        return _without_data(title, story, study.EXPECTED, path)
     result = study.compute()
     figures.mkdir(parents=True, exist_ok=True)
     study.figure(result).savefig(figures / f"{path.stem}.png", dpi=120)
@@ -71,6 +73,19 @@ def section(path: Path, figures: Path) -> str:
             f"From `case_studies/{path.name}`.",
         ]
     )
+
+
+def _without_data(
+    title: str, story: str, expected: dict[str, tuple[Any, dict[str, float]]], path: Path
+) -> str:
+    """The part of a study whose data are not part of the package: story and expected numbers, no figure."""
+    rows = [
+        f"| {name.replace('_', ' ')} | {_shown(value)} | {_allowed(tolerance)} |"
+        for name, (value, tolerance) in expected.items()
+    ]
+    table = "\n".join(["| number | expected | tolerance |", "|---|---|---|", *rows])
+    note = f"From `case_studies/{path.name}`. The data were not there when this page was built, so the figure is left out."
+    return "\n\n".join([f"## {title.rstrip('.')}", story.strip(), table, note])
 
 
 def fill_page(app: Sphinx, docname: str, source: list[str]) -> None:

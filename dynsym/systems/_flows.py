@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ._define import define
+import sympy
+
+from ._define import define, linear_fields
 from ._start import cube, uniform
 from ._system import System
 
@@ -20,6 +22,39 @@ def hopf() -> System:
         start=cube(2, 1.5),
         duration=8.0,
         note="On the limit cycle alone F and the rotation agree; runs start off it.",
+    )
+
+
+def contraction() -> System:
+    """x' = -x in R^3: every linear map is a symmetry."""
+    units = [sympy.Matrix(3, 3, lambda i, j, k=k: int((i, j) == divmod(k, 3))) for k in range(9)]
+    return define(
+        "contraction",
+        "contraction to a point in space",
+        "x y z",
+        "-x; -y; -z",
+        dictionary="poly(1)",
+        invariants_dictionary="poly(4)",
+        affine=("gl(3,R)", linear_fields(units, "xyz")),
+        start=cube(3, 1.5),
+        duration=3.0,
+        note="The directions x/y, y/z are conserved but not polynomial.",
+    )
+
+
+def growth() -> System:
+    """x' = y^2/10 - 3x/10, y' = y: growth with a weighted scaling symmetry."""
+    return define(
+        "growth",
+        "growth with a weighted scaling",
+        "x y",
+        "y^2/10 - 3*x/10; y",
+        dictionary="poly(2)",
+        invariants_dictionary="poly(4)",
+        affine=("R", ("2*x; y",)),
+        start=uniform((-1.0, -1.0), (1.0, 1.0)),
+        duration=2.5,
+        note="Yang, Rao, Dehmamy, Walters, Yu (2024), Symmetry-informed governing equation discovery.",
     )
 
 

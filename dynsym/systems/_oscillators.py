@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, combinations_with_replacement, product
 
 import sympy
 
@@ -11,14 +11,37 @@ from ._start import cube, uniform
 from ._system import System
 
 _PLANE = "x y vx vy"
+_SPACE = "x y z vx vy vz"
+
+
+def _commutant(d: int) -> list[sympy.Matrix]:
+    """Matrices that commute with J = [[0, 1], [-1, 0]] on (q, v), q in R^d: P + Q J for all P, Q in gl(d)."""
+    zero = sympy.zeros(d)
+    units = [sympy.Matrix(d, d, lambda i, j, k=k: int((i, j) == divmod(k, d))) for k in range(d * d)]
+    same = [sympy.Matrix(sympy.BlockMatrix([[P, zero], [zero, P]])) for P in units]
+    turned = [sympy.Matrix(sympy.BlockMatrix([[zero, P], [-P, zero]])) for P in units]
+    return same + turned
+
+
+def oscillator_1d() -> System:
+    """x'' = -x."""
+    return define(
+        "oscillator_1d",
+        "harmonic oscillator",
+        "x v",
+        "v; -x",
+        dictionary="poly(1)",
+        invariants_dictionary="poly(2)",
+        invariants="x^2 + v^2",
+        n_independent=1,
+        affine=("R^2", ("x; v", "v; -x")),
+        start=cube(2),
+        duration=10.0,
+    )
 
 
 def isotropic_oscillator_2d() -> System:
     """x'' = -x, y'' = -y: every conserved quantity is a function of four quadratic ones."""
-    zero = sympy.zeros(2)
-    units = [sympy.Matrix(2, 2, lambda i, j, k=k: int((i, j) == divmod(k, 2))) for k in range(4)]
-    same = [sympy.Matrix(sympy.BlockMatrix([[P, zero], [zero, P]])) for P in units]
-    turned = [sympy.Matrix(sympy.BlockMatrix([[zero, P], [-P, zero]])) for P in units]
     return define(
         "isotropic_oscillator_2d",
         "isotropic oscillator in the plane",
@@ -28,10 +51,32 @@ def isotropic_oscillator_2d() -> System:
         invariants_dictionary="poly(2)",
         invariants="x^2 + vx^2; y^2 + vy^2; x*y + vx*vy; x*vy - y*vx",
         n_independent=3,
-        affine=("gl(2,C)", linear_fields(same + turned, _PLANE.split())),
+        affine=("gl(2,C)", linear_fields(_commutant(2), _PLANE.split())),
         start=cube(4),
         duration=10.0,
         note="The affine algebra is the commutant of the matrix of F: gl(2,C) as a real Lie algebra.",
+    )
+
+
+def isotropic_oscillator_3d() -> System:
+    """q'' = -q in space: nine quadratic conserved quantities, q_i q_j + v_i v_j and q x v."""
+    axes = "xyz"
+    tensor = [f"{a}*{b} + v{a}*v{b}" for a, b in combinations_with_replacement(axes, 2)]
+    moment = [f"{a}*v{b} - {b}*v{a}" for a, b in combinations(axes, 2)]
+    return define(
+        "isotropic_oscillator_3d",
+        "isotropic oscillator in space",
+        _SPACE,
+        "vx; vy; vz; -x; -y; -z",
+        dictionary="poly(1)",
+        invariants_dictionary="poly(2)",
+        invariants="; ".join(tensor + moment),
+        n_independent=5,
+        affine=("gl(3,C)", linear_fields(_commutant(3), _SPACE.split())),
+        start=cube(6),
+        duration=10.0,
+        note="The affine algebra is the commutant of the matrix of F: gl(3,C) as a real Lie algebra. The Poisson "
+        "brackets of the nine quantities are those of u(3).",
     )
 
 
@@ -152,6 +197,23 @@ def henon_heiles() -> System:
     )
 
 
+def henon_heiles_integrable() -> System:
+    """Two oscillators with the potential (x^2 + y^2)/2 + x^2 y + y^3/3, which separates in x + y and x - y."""
+    return define(
+        "henon_heiles_integrable",
+        "Henon-Heiles, integrable sign (Sawada-Kotera)",
+        _PLANE,
+        "vx; vy; -x - 2*x*y; -y - x^2 - y^2",
+        dictionary="poly(2)",
+        invariants_dictionary="poly(3)",
+        invariants="(vx^2 + vy^2 + x^2 + y^2)/2 + x^2*y + y^3/3; vx*vy + x*y + x*y^2 + x^3/3",
+        n_independent=2,
+        start=cube(4, 0.25),
+        duration=30.0,
+        note="Sum and difference of the two quantities are the energies of x + y and of x - y.",
+    )
+
+
 def quartic_spring_2d() -> System:
     """q'' = -|q|^2 q in the plane."""
     energy = "(vx^2 + vy^2)/2 + (x^2 + y^2)^2/4"
@@ -168,6 +230,28 @@ def quartic_spring_2d() -> System:
         scaling=("R^2", "x; y; 2*vx; 2*vy; -1"),
         start=cube(4, 1.2),
         duration=12.0,
+    )
+
+
+def quartic_spring_3d() -> System:
+    """q'' = -|q|^2 q in space."""
+    moment = [f"{a}*v{b} - {b}*v{a}" for a, b in ("yz", "zx", "xy")]
+    energy = "(vx^2 + vy^2 + vz^2)/2 + (x^2 + y^2 + z^2)^2/4"
+    products = [f"({a})*({b})" for a, b in combinations_with_replacement(moment, 2)]
+    force = "; ".join(f"-{c}*(x^2 + y^2 + z^2)" for c in "xyz")
+    return define(
+        "quartic_spring_3d",
+        "quartic central spring in space",
+        _SPACE,
+        f"vx; vy; vz; {force}",
+        dictionary="poly(3)",
+        invariants_dictionary="poly(4)",
+        invariants="; ".join([*moment, energy, *products]),
+        n_independent=4,
+        affine=("so(3)", ("0; -z; y; 0; -vz; vy", "z; 0; -x; vz; 0; -vx", "-y; x; 0; -vy; vx; 0")),
+        scaling=("so(3) + R", "x; y; z; 2*vx; 2*vy; 2*vz; -1"),
+        start=cube(6),
+        duration=10.0,
     )
 
 

@@ -7,7 +7,7 @@ from itertools import combinations
 import sympy
 
 from ._define import define
-from ._start import cube, kepler_orbit, near_figure_eight, uniform
+from ._start import bound_pair, cube, kepler_orbit, near_figure_eight, softened_orbit, uniform
 from ._system import System
 
 
@@ -30,6 +30,27 @@ def kepler_2d() -> System:
         duration=12.0,
         note="Energy, angular momentum and the two components of the Laplace-Runge-Lenz vector A, with "
         "|A|^2 = 1 + 2 E L^2. The scaling is the third law of Kepler.",
+    )
+
+
+def kepler_2d_inverse() -> System:
+    """The Kepler problem made polynomial by u = 1/r: q'' = -q u^3, u' = -u^3 q.q', with u a state of its own."""
+    return define(
+        "kepler_2d_inverse",
+        "Kepler problem in the plane with u = 1/r as a state",
+        "x y vx vy u",
+        "vx; vy; -x*u^3; -y*u^3; -u^3*(x*vx + y*vy)",
+        dictionary="terms(vx, vy, x*u^3, y*u^3, x*vx*u^3, y*vy*u^3)",
+        invariants_dictionary="poly(3)",
+        invariants="(vx^2 + vy^2)/2 - u; x*vy - y*vx",
+        n_independent=2,
+        affine=("R", ("-y; x; -vy; vx; 0",)),
+        scaling=("R^2", "2*x/3; 2*y/3; -vx/3; -vy/3; -2*u/3; 1"),
+        start=softened_orbit,
+        duration=12.0,
+        note="1/u^2 - r^2 is constant too, but no polynomial. Where it vanishes, u^2 r^2 = 1, this is the Kepler "
+        "problem, and the two components of the Laplace-Runge-Lenz vector (cubic here) are conserved besides; the "
+        "counts are those off that set, where runs start.",
     )
 
 
@@ -108,6 +129,46 @@ def calogero_moser_3() -> System:
         note="tr L, tr L^2, tr L^3 of the Lax matrix and their products. The system is superintegrable, five "
         "independent in all; the two further ones lie outside this dictionary. The centre of mass moves "
         "freely, which gives the affine algebra more than the translation.",
+    )
+
+
+def two_body_planar() -> System:
+    """Two unit masses that attract (G = 1) in the plane."""
+    names = "x1 y1 x2 y2 vx1 vy1 vx2 vy2"
+    x, y, vx, vy = (f"({s}1-{s}2)" for s in ("x", "y", "vx", "vy"))
+    r = f"sqrt({x}^2 + {y}^2)"
+    pull = [f"{c}/({x}^2 + {y}^2)^(3/2)" for c in (x, y)]
+    px, py = "(vx1+vx2)", "(vy1+vy2)"
+    moment = f"({x}*{vy} - {y}*{vx})"
+    centre = f"((x1+x2)*{py} - (y1+y2)*{px})"
+    powers = [f"{px}^{k}*{py}^{d - k}" for d in (1, 2, 3) for k in range(d + 1)]
+    runge = [f"{moment}*{vy} - 2*{x}/{r}", f"-{moment}*{vx} - 2*{y}/{r}"]
+    spins = [f"{spin}{factor}" for spin in (moment, centre) for factor in ("", f"*{px}", f"*{py}")]
+    return define(
+        "two_body_planar",
+        "planar two-body problem, equal masses",
+        names,
+        "; ".join([*names.split()[4:], f"-{pull[0]}", f"-{pull[1]}", *pull]),
+        dictionary=f"poly(1) + terms({', '.join(pull)})",
+        invariants_dictionary=f"poly(3) + terms(1/{r}, {x}/{r}, {y}/{r})",
+        invariants="; ".join([*powers, f"({vx}^2 + {vy}^2)/4 - 1/{r}", *spins, *runge]),
+        n_independent=6,
+        affine=(
+            "unnamed(dim 9; derived 8, centre 0, Killing (3,1,5)) + R^2",
+            ["-y1; x1; -y2; x2; -vy1; vx1; -vy2; vx2", *_centre_of_mass_fields(2, 2, names.split())],
+        ),
+        scaling=(
+            "unnamed(dim 11; derived 9, centre 0, Killing (4,1,6)) + R",
+            "; ".join(
+                [f"2*{s}/3" for s in names.split()[:4]] + [f"-{s}/3" for s in names.split()[4:]] + ["1"]
+            ),
+        ),
+        start=bound_pair,
+        duration=8.0,
+        note="Momentum, its powers, relative energy, the angular momenta of and about the centre of mass with "
+        "their products with the momentum, and the relative Laplace-Runge-Lenz vector. Seven quantities are "
+        "independent locally; the seventh ties the phase of the ellipse to the motion of the centre of mass, is "
+        "transcendental, and is not in the dictionary.",
     )
 
 

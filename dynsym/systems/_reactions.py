@@ -60,6 +60,24 @@ def sir() -> System:
     )
 
 
+def seir() -> System:
+    """Susceptible, exposed, infected, recovered; rates 2 (contact), 1 (onset), 1/2 (recovery)."""
+    return define(
+        "seir",
+        "SEIR epidemic",
+        "s e i r",
+        "-2*s*i; 2*s*i - e; e - i/2; i/2",
+        dictionary="poly(2)",
+        invariants_dictionary="poly(1) + terms(log(s))",
+        invariants="s + e + i + r; r + log(s)/4",
+        n_independent=2,
+        affine=("aff(1)", ("0; 0; 0; 1", "0; 0; 0; s + e + i + r")),
+        start=uniform((0.5, 0.0, 0.02, 0.0), (1.0, 0.2, 0.3, 0.3)),
+        duration=15.0,
+        note="Nothing depends on r, so r may be shifted by any conserved amount.",
+    )
+
+
 def reaction_network() -> System:
     """Reversible Michaelis-Menten: e + s <-> c <-> e + p with rates 1, 1/2, 1/2, 1/4."""
     return define(

@@ -23,6 +23,24 @@ def pendulum() -> System:
     )
 
 
+def pendulum_cartesian() -> System:
+    """The pendulum in c = cos(th), s = sin(th) and its rate w, which makes it polynomial."""
+    return define(
+        "pendulum_cartesian",
+        "pendulum, in cosine and sine of its angle",
+        "c s w",
+        "-s*w; c*w; -s",
+        dictionary="poly(2)",
+        invariants_dictionary="poly(2)",
+        invariants="w^2/2 - c; c^2 + s^2",
+        n_independent=2,
+        scaling=("R", "2*c; 2*s; w; -1"),
+        start=cube(3, 1.2),
+        duration=12.0,
+        note="c^2 + s^2 is not fixed to 1: it is the square of the strength of gravity, and varies between runs.",
+    )
+
+
 def spherical_pendulum() -> System:
     """A mass on the unit sphere under gravity, in angles: th from the downward vertical, ph around it."""
     return define(

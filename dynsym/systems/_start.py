@@ -45,6 +45,20 @@ def kepler_orbit(dimension: int) -> Sampler:
     return draw
 
 
+def softened_orbit(rng: np.random.Generator) -> Array:
+    """A planar Kepler orbit with the further state u = 1/sqrt(r^2 + c), 0.1 <= c <= 0.4."""
+    orbit = kepler_orbit(2)(rng)
+    return np.append(orbit, 1.0 / np.sqrt(orbit[:2] @ orbit[:2] + rng.uniform(0.1, 0.4)))
+
+
+def bound_pair(rng: np.random.Generator) -> Array:
+    """Two equal masses on a Kepler ellipse about each other (total mass 2), in a frame that is shifted and moving."""
+    orbit = kepler_orbit(2)(rng)
+    place, velocity = orbit[:2] / 2, np.sqrt(2.0) * orbit[2:] / 2
+    shift, drift = rng.uniform(-0.5, 0.5, 2), rng.uniform(-0.3, 0.3, 2)
+    return np.concatenate([shift + place, shift - place, drift + velocity, drift - velocity])
+
+
 def near_figure_eight(rng: np.random.Generator) -> Array:
     """Three equal masses near the figure-eight orbit, in a frame that is shifted, turned and moving."""
     place = np.array([[0.97000436, -0.24308753], [-0.97000436, 0.24308753], [0.0, 0.0]])
