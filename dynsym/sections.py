@@ -11,6 +11,7 @@ import numpy.typing as npt
 import sympy as sp
 
 from ._checks import Array, frozen, require
+from ._constants import written
 from .dictionary import Dictionary
 
 
@@ -49,7 +50,10 @@ def text_of(terms: Sequence[str], coefficients: npt.ArrayLike, digits: int = 6) 
 
 
 def _digits(size: float, digits: int) -> str:
-    """A positive number in few digits; thirds, sixths and the like as fractions, where they are exact."""
+    """A positive number in few digits; thirds, sixths, roots and the like as such, where they are exact."""
+    known = written(size)
+    if known is not None:
+        return known
     near = Fraction(size).limit_denominator(12)
     if near.denominator in (3, 6, 7, 9, 11, 12) and near != 0 and abs(float(near) - size) <= 1e-14 * size:
         return f"{near.numerator}/{near.denominator}"

@@ -353,8 +353,8 @@ def test_heisenberg_is_not_abelian():
 
 LOOK_ALIKES = {
     "so(3) on two vectors, no time": lambda: affine(np.kron(np.eye(2), so(3)), 6),
-    "so(3) on R^3, scaled by a translation in time": lambda: almost_abelian(np.diag([1.0, 2.0, 3.0])),
-    "scaling and shear of the plane": lambda: affine(np.stack([np.eye(2), np.eye(2, k=1)]), 2),
+    "R^4, scaled at four rates": lambda: almost_abelian(np.diag([1.0, 2.0, 3.0, 4.0])),
+    "scaling and shear of three directions": lambda: affine(np.stack([np.eye(3), np.eye(3, k=1)]), 3),
     "sl(2) on cubic forms": lambda: affine(
         np.array(
             [
@@ -397,8 +397,8 @@ def test_look_alikes_get_no_name(name):
 
 
 def test_unnamed_shows_invariants_and_leaves_named_summands():
-    found = identify(tensor(plus(almost_abelian(np.diag([1.0, 2.0, 3.0])), so(3), reals(1))))
-    assert found.name == "so(3) + unnamed(dim 4; derived 3, centre 0, Killing (1,0,3)) + R"
+    found = identify(tensor(plus(almost_abelian(np.diag([1.0, 2.0, 3.0, 4.0])), so(3), reals(1))))
+    assert found.name == "so(3) + unnamed(dim 5; derived 4, centre 0, Killing (1,0,4)) + R"
 
 
 @pytest.mark.parametrize("eigenvalues", [(3.0, 1.0), (2.0, -1.0), (0.2 + 1j, 0.2 - 1j), (2 + 0.5j, 2 - 0.5j)])

@@ -1,17 +1,25 @@
 """Lie algebras from measured brackets: structure constants, names, closure, nearest closed subalgebra.
 
-Everything here works on plain coefficient vectors and brackets; it knows nothing of vector fields.
+All but `poisson_algebra` works on plain coefficient vectors and brackets and knows nothing of functions.
 """
 
+from dynsym.algebra.levi import LeviDecomposition, levi_decomposition
 from dynsym.algebra.lie_algebra import LieAlgebra, identify
+from dynsym.algebra.poisson import LevelSet, PoissonAlgebra, canonical_bracket, poisson_algebra
 from dynsym.algebra.structure import close, structure_constants
 from dynsym.algebra.subalgebra import SnappedSubalgebra, nearest_subalgebra
 
 __all__ = [
+    "LevelSet",
+    "LeviDecomposition",
     "LieAlgebra",
+    "PoissonAlgebra",
     "SnappedSubalgebra",
+    "canonical_bracket",
     "close",
     "identify",
+    "levi_decomposition",
     "nearest_subalgebra",
+    "poisson_algebra",
     "structure_constants",
 ]

@@ -6,6 +6,7 @@ import numpy as np
 
 from dynsym._checks import Array
 from dynsym.algebra._linear import null_space, restrict, span
+from dynsym.algebra._solvable4 import block_kind
 from dynsym.algebra.ideals import decompose
 from dynsym.algebra.invariants import signature
 from dynsym.algebra.simple import killing_units, simple_names
@@ -73,7 +74,8 @@ def _metric_names(n: int, pair: tuple[int, int], scalars: bool) -> Names:
     if q == 0:
         return (f"se({n})", f"e({n})", f"iso({n})")
     name = f"sim({p},{q})" if scalars else f"iso({p},{q})"
-    return (name, "poincare") if name == "iso(3,1)" else (name,)
+    also = {"iso(3,1)": ("poincare", "poincare(3+1)"), "iso(2,1)": ("poincare(2+1)",)}
+    return (name, *also.get(name, ()))
 
 
 def _symplectic_names(free: Array, tol: float) -> Names:
@@ -91,22 +93,19 @@ def _bianchi(matrix: Array, tol: float) -> Names:
     ----------
     G. F. R. Ellis and M. A. H. MacCallum (1969), Comm. Math. Phys. 12, 108-141 (types and parameter h).
     """
-    half = float(np.trace(matrix)) / 2
-    rest = matrix - half * np.eye(2)
-    d = -float(np.linalg.det(rest))
-    size = float(np.sum(rest * rest))
-    if size <= (tol * half) ** 2:
+    kind, half, root = block_kind(matrix, tol)
+    if kind == "scalar":
         return ("bianchi V",)
-    if abs(d) <= tol * size:
+    if kind == "jordan":
         return ("bianchi IV",)
-    if half * half <= tol * tol * abs(d):
+    if half * half <= tol * tol * root * root:
         split, compact = (
-            ("e(1,1)", "iso(1,1)", "bianchi VI(0)"),
+            ("e(1,1)", "iso(1,1)", "poincare(1+1)", "bianchi VI(0)"),
             ("se(2)", "e(2)", "iso(2)", "bianchi VII(0)"),
         )
-        return split if d > 0 else compact
-    h = -half * half / d
-    return (f"bianchi VI({h:.4g})",) if d > 0 else (f"bianchi VII({h:.4g})",)
+        return split if kind == "real" else compact
+    h = half * half / root**2
+    return (f"bianchi VI({-h:.4g})",) if kind == "real" else (f"bianchi VII({h:.4g})",)
 
 
 def _galilei(matrices: Array, family: str, tol: float) -> Names:

@@ -22,6 +22,7 @@ from dynsym.algebra._linear import brackets, complement, null_space, span
 from dynsym.algebra.invariants import centre, derived_algebra
 
 _FULL = 12  # up to this size all r^2 entries of a commuting map are unknowns; beyond, only its eigenblocks
+_ALL = 8
 _DRAWS = 8  # generic elements tried; the one with the widest gap between its eigenvalues is used
 
 
@@ -51,7 +52,8 @@ def decompose(c: Array, tol: float) -> list[Ideal]:
     if r == 0:
         return []
     rng = np.random.default_rng(0)
-    n_elements = r - len(derived_algebra(c, tol)) + 2
+    # These generate the algebra; all of a small one set the maps that commute farther apart from those that nearly do.
+    n_elements = r if r <= _ALL else r - len(derived_algebra(c, tol)) + 2
     elements = np.linalg.qr(rng.standard_normal((r, min(n_elements, r))))[0].T
     adjoint = np.einsum("ai,ijk->ajk", elements, c)
     basis = commutant(adjoint, tol)
@@ -60,7 +62,13 @@ def decompose(c: Array, tol: float) -> list[Ideal]:
     for _ in range(_DRAWS):
         weights = rng.standard_normal(len(basis)) + 1j * rng.standard_normal(len(basis))
         generic = np.real(np.tensordot(weights, basis, axes=1))
-        generic = generic / np.linalg.norm(generic, 2)
+        # Multiples of 1 are always in the centroid; without them the other eigenvalues lie farthest apart.
+        whole = float(np.linalg.norm(generic, 2))
+        generic = generic - np.trace(generic) / r * np.eye(r)
+        size = float(np.linalg.norm(generic, 2))
+        if size <= 0.1 * whole:
+            continue
+        generic = generic / size
         values = np.linalg.eigvals(generic)
         groups = _groups(values.real + 1j * np.abs(values.imag), gap)
         width = _separation(groups)

@@ -7,6 +7,8 @@ import numpy as np
 from dynsym._checks import Array
 from dynsym.algebra._linear import brackets, null_space, span
 
+_DRAWS = 4  # generic elements whose powers test whether ad_x is nilpotent
+
 
 def jacobi_defect(c: Array) -> float:
     """|[[x, y], z] + cyclic| / |c|^2 over basis triples (Frobenius norms): 0 for a Lie algebra.
@@ -75,3 +77,31 @@ def radical(c: Array, tol: float) -> Array:
     W. A. de Graaf (2000), Lie Algebras: Theory and Algorithms, section 2.6 (characteristic zero).
     """
     return null_space(derived_algebra(c, tol) @ killing_form(c), tol)
+
+
+def nilradical(c: Array, radical: Array, tol: float) -> Array:
+    """Orthonormal rows of the largest nilpotent ideal: the x in the radical with nilpotent ad_x.
+
+    The radical acts by triangular matrices (Lie's theorem), so trace(ad_x ad_w^k) = sum over its weights of
+    weight(x) weight(w)^k; for generic w this vanishes for all k exactly where all weights of x do.
+
+    References
+    ----------
+    W. A. de Graaf (2000), Lie Algebras: Theory and Algorithms, sections 2.2 and 2.3.
+    """
+    if not len(radical):
+        return radical
+    rng = np.random.default_rng(3)
+    adjoint = np.einsum("ai,ijk->ajk", radical, c)
+    rows = []
+    for _ in range(_DRAWS):
+        w = np.tensordot(rng.standard_normal(len(radical)), adjoint, axes=1)
+        size = float(np.max(np.abs(np.linalg.eigvals(w)), initial=0.0))
+        power = np.eye(c.shape[0])
+        for _ in range(min(c.shape[0], 6)):
+            rows.append(np.einsum("ajk,kj->a", adjoint, power))
+            power = power @ w / max(size, 1e-3)
+    # Traces add the weights of several directions; eigenvalues of nilpotent matrices carry roots of rounding errors.
+    _, s, vt = np.linalg.svd(np.stack(rows), full_matrices=True)
+    rank = int(np.sum(s > max(tol, 1e-8) * 10 * max(1.0, float(s[0]))))
+    return np.asarray(vt[rank:] @ radical)

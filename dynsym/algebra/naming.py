@@ -11,8 +11,9 @@ from dynsym._checks import Array
 from dynsym.algebra import invariants as inv
 from dynsym.algebra._linear import action, brackets, complement, quotient, restrict, span, unit_size
 from dynsym.algebra._linear_names import Names, affine_names, heisenberg_names
+from dynsym.algebra._solvable4 import solvable4_names
 from dynsym.algebra.ideals import abelian_summand, decompose
-from dynsym.algebra.simple import killing_units, simple_names
+from dynsym.algebra.simple import cartan_type, killing_units, simple_names
 
 
 class _Part(NamedTuple):
@@ -48,6 +49,17 @@ def algebra_names(c: Array, tol: float) -> Names:
     return _sum_names(parts, len(free))
 
 
+def cartan_types(c: Array, tol: float) -> tuple[str, ...]:
+    """Cartan types of the simple ideals of a semisimple algebra, largest rank first; "?" where none fits."""
+    if not len(c):
+        return ()
+    units = killing_units(c)
+    types: list[str] = []
+    for ideal in decompose(units, tol):
+        types += cartan_type(killing_units(restrict(units, ideal.rows)), tol, ideal.is_complex) or ("?",)
+    return tuple(sorted(types, key=lambda name: (-int(name[1:] or 0), name)))
+
+
 def _part(c: Array, tol: float, is_complex: bool) -> _Part:
     """Name an indecomposable algebra without abelian summand."""
     rad = inv.radical(c, tol)
@@ -55,6 +67,8 @@ def _part(c: Array, tol: float, is_complex: bool) -> _Part:
         names = simple_names(killing_units(c), tol, is_complex)
     else:
         names = nilpotent_names(c, tol) or semidirect_names(c, rad, tol)
+        if not names and len(rad) == 4:
+            names = solvable4_names(c, inv.nilradical(c, rad, tol), tol)
     return _Part(names or (describe(c, tol),), c.shape[0], len(rad) == 0)
 
 

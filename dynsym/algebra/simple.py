@@ -19,6 +19,13 @@ from dynsym.algebra.invariants import killing_form, signature
 # Complex types that are the same algebra under two letters.
 _SAME_TYPE = {("B", 1): ("A", 1), ("C", 1): ("A", 1), ("C", 2): ("B", 2), ("D", 3): ("A", 3)}
 
+_ALSO = {
+    "sl(2,C)": ("so(3,1)", "lorentz"),
+    "so(4,1)": ("de sitter", "conformal(3)"),
+    "so(3,2)": ("anti de sitter", "conformal(2,1)"),
+    "su(2,2)": ("so(4,2)", "conformal(3,1)"),
+}
+
 
 class _Form(NamedTuple):
     name: str
@@ -33,16 +40,31 @@ def simple_names(c: Array, tol: float, is_complex: bool) -> tuple[str, ...]:
     Up to dimension 152 the complex type and the Killing signature fix the real form; so(2n + 1) and sp(n)
     share dimension and rank and are told apart by counting long and short roots.
     """
+    fits = _fitting(c, tol, is_complex)
+    if len({_kind(f) for f in fits}) > 1:
+        return (" or ".join(f.name for f in fits),)
+    names = [f.name for f in fits]
+    return tuple(dict.fromkeys(names + list(_ALSO.get(names[0], ()) if names else ())))
+
+
+def cartan_type(c: Array, tol: float, is_complex: bool) -> tuple[str, ...]:
+    """Cartan types of the complexification of a simple real Lie algebra: one, or twice the same; () if unknown."""
+    kinds = {_kind(f) for f in _fitting(c, tol, is_complex)}
+    if len(kinds) != 1:
+        return ()
+    letter, rank = kinds.pop()
+    return (f"{letter}{rank}",) * (2 if is_complex else 1)
+
+
+def _fitting(c: Array, tol: float, is_complex: bool) -> list[_Form]:
+    """The real forms with the dimension and the Killing signature of c; of types that agree in both, the right one."""
     plus, minus, _ = signature(killing_form(c), tol)
     r = c.shape[0]
     fits = [f for f in _forms(r) if f.is_complex == is_complex and f.n_plus == plus and plus + minus == r]
     if len({_kind(f) for f in fits}) > 1:
         letter = _long_or_short(c)
         fits = [f for f in fits if letter is None or f.kind[0] == letter]
-    if len({_kind(f) for f in fits}) > 1:
-        return (" or ".join(f.name for f in fits),)
-    names = [f.name for f in fits]
-    return tuple(names + (["so(3,1)"] if "sl(2,C)" in names else []))
+    return fits
 
 
 def _kind(form: _Form) -> tuple[str, int]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
 from .._checks import Array
+from .._constants import Known, candidates, known_numbers
 from ..certify import CERTIFIED, UNDECIDED, Level, Verdict
 from ..spectral import relative_spectrum
 
 _CUTS = (0.2, 0.1, 0.05, 0.02, 0.01, 1e-3, 1e-5, 1e-8)
-_LARGEST_DENOMINATOR = 12
-_COARSE_DENOMINATOR = 4
+_REACH = 0.03  # relative distance up to which a size may be moved to a number that people write
+_PLAIN = 2  # rank up to which such a number (1, a half) needs no proof that the data exclude its neighbours
+_MOST_TRIED = 3  # numbers tried for one coefficient
 _EQUAL = 0.03  # relative difference up to which two sizes are tried as equal
 _SLACK = 0.1  # share of delta by which the upper bound of a simpler form may exceed that of the fitted one
 
@@ -43,9 +44,12 @@ class Judge:
 def simplify(vector: Array, judge: Judge) -> tuple[Array, Verdict]:
     """The simplest form of a finding that the data accept as well as the fitted one.
 
-    Small entries are set to zero, from the coarsest cut on, and the others adapted; then ratios to the leading entry are
-    rounded to simple fractions. Each step is kept only if the verdict on the simpler form is no worse, so nothing is rounded
-    beyond its error.
+    Small entries are set to zero, from the coarsest cut on, and the others adapted; nearly equal sizes are made equal, and
+    their ratios rounded to simple fractions or known constants (see `dynsym._constants`). A step is kept only if
+
+    - the verdict on the simpler form is no worse, so that nothing moves by more than its error, and
+    - the data reject the form with this ratio moved to the edge of the interval in which a number so long to write is
+      unlikely to be met by chance, so that a ratio with a wide error keeps its digits.
     """
     best = _normalised(vector, judge.weights)
     verdict = judge.verdict(best)
@@ -65,11 +69,57 @@ def simplify(vector: Array, judge: Judge) -> tuple[Array, Verdict]:
             continue
         tried.add(int(kept.sum()))
         trial = _normalised(judge.nearest(best, kept), judge.weights)
-        for form in (_rounded(trial), trial):
-            found = accepted(form)
-            if found is not None:
-                return (form, found) if form is not trial else _round_one_by_one(trial, found, accepted)
+        found = _together(trial, accepted) or _one_by_one(trial, accepted)
+        if found is not None:
+            return found
     return best, verdict
+
+
+Accept = Callable[[Array], Verdict | None]
+
+
+def _one_by_one(trial: Array, accepted: Accept) -> tuple[Array, Verdict] | None:
+    """The trial, its sizes rounded one after the other as far as the data allow; None if the trial itself is refused."""
+    verdict = accepted(trial)
+    if verdict is None:
+        return None
+    equal = _Groups.of(trial).equalised()
+    found = accepted(equal)
+    best, verdict = (trial, verdict) if found is None else (equal, found)
+    groups = _Groups.of(best)
+    for i, ratio in enumerate(groups.ratios[:12]):
+        for known in candidates(float(ratio), _REACH)[:_MOST_TRIED]:
+            form = groups.moved(best, i, known.value)
+            better = accepted(form)
+            if better is not None and _resolved(form, groups, i, known, accepted):
+                best, verdict = form, better
+                break
+    return best, verdict
+
+
+def _together(trial: Array, accepted: Accept) -> tuple[Array, Verdict] | None:
+    """All sizes rounded at once, which helps where their errors hang together; None if one of them is not justified."""
+    groups = _Groups.of(trial)
+    form = groups.equalised()
+    chosen: list[tuple[int, Known]] = []
+    for i, ratio in enumerate(groups.ratios):
+        for known in candidates(float(ratio), _REACH)[:1]:
+            chosen.append((i, known))
+            form = groups.moved(form, i, known.value)
+    verdict = accepted(form)
+    if verdict is None or not all(_resolved(form, groups, i, known, accepted) for i, known in chosen):
+        return None
+    return form, verdict
+
+
+def _resolved(form: Array, groups: _Groups, i: int, known: Known, accepted: Accept) -> bool:
+    """Whether the data refuse the form with size i moved to either edge of the window in which chance is unlikely."""
+    if known.rank <= _PLAIN:
+        return True
+    return all(
+        accepted(groups.moved(form, i, known.value * factor)) is None
+        for factor in (1 + known.window, 1 / (1 + known.window))
+    )
 
 
 def _normalised(vector: Array, weights: Array) -> Array:
@@ -78,50 +128,52 @@ def _normalised(vector: Array, weights: Array) -> Array:
     return vector / pivot if pivot else vector
 
 
-def _rounded(vector: Array) -> Array:
-    """Nearly equal sizes made equal, and sizes that are simple multiples of the most frequent one made so.
+@dataclass(frozen=True)
+class _Groups:
+    """The entries of a vector by nearly equal size: members, and their ratios to the unit, one of the sizes.
 
     The unit of a law is arbitrary, so what matters is ratios: in v^2 - 2 mu / r the squares have one coefficient, and the
-    potential is a number to be measured.
+    potential is a number to be measured. The unit is the size that brings most entries next to the simplest numbers.
     """
-    out = np.array(vector)
-    index = np.flatnonzero(vector)
-    order = index[np.argsort(np.abs(vector[index]), kind="stable")]
-    groups: list[list[int]] = []
-    for k in order:
-        if groups and abs(vector[k]) <= (1 + _EQUAL) * abs(vector[groups[-1][0]]):
-            groups[-1].append(int(k))
-        else:
-            groups.append([int(k)])
-    sizes = np.array([np.mean(np.abs(vector[group])) for group in groups])
-    unit = sizes[int(np.argmax([len(group) for group in groups]))] if groups else 1.0
-    for group, size in zip(groups, sizes):
-        out[group] = np.sign(vector[group]) * unit * _simple(size / unit)
-    return out
+
+    vector: Array
+    members: tuple[tuple[int, ...], ...]
+    ratios: Array
+    unit: float
+
+    @classmethod
+    def of(cls, vector: Array) -> _Groups:
+        index = np.flatnonzero(vector)
+        groups: list[list[int]] = []
+        for k in index[np.argsort(np.abs(vector[index]), kind="stable")]:
+            if groups and abs(vector[k]) <= (1 + _EQUAL) * abs(vector[groups[-1][0]]):
+                groups[-1].append(int(k))
+            else:
+                groups.append([int(k)])
+        sizes = np.array([np.mean(np.abs(vector[group])) for group in groups])
+        unit = max(sizes, key=lambda size: _plainness(groups, sizes / size), default=1.0)
+        return cls(vector, tuple(map(tuple, groups)), sizes / unit, float(unit))
+
+    def equalised(self) -> Array:
+        """The vector with one size for each group."""
+        out = self.vector
+        for i, ratio in enumerate(self.ratios):
+            out = self.moved(out, i, float(ratio))
+        return out
+
+    def moved(self, vector: Array, i: int, ratio: float) -> Array:
+        """The vector with group i at a ratio to the unit."""
+        out = np.array(vector)
+        group = list(self.members[i])
+        out[group] = np.sign(vector[group]) * self.unit * ratio
+        return out
 
 
-def _round_one_by_one(
-    best: Array, verdict: Verdict, accepted: Callable[[Array], Verdict | None]
-) -> tuple[Array, Verdict]:
-    for k in np.flatnonzero(best)[:12]:
-        trial = best.copy()
-        trial[k] = np.sign(best[k]) * _simple(abs(best[k]))
-        if trial[k] != best[k]:
-            found = accepted(trial)
-            if found is not None:
-                best, verdict = trial, found
-    return best, verdict
-
-
-def _simple(value: float) -> float:
-    """The nearest simple fraction, else the value: halves to quarters within 3 %, twelfths only where they are exact."""
-    if not 0.05 <= abs(value) <= 20:
-        return value
-    for denominator, tolerance in ((_LARGEST_DENOMINATOR, 1e-6), (_COARSE_DENOMINATOR, 0.03)):
-        near = float(Fraction(value).limit_denominator(denominator))
-        if near != 0 and abs(near - value) <= tolerance * abs(value):
-            return near
-    return value
+def _plainness(groups: list[list[int]], ratios: Array) -> tuple[int, float]:
+    """How many entries lie next to a number that people write, and how simple those numbers are."""
+    near = [candidates(float(ratio), _REACH)[:1] for ratio in ratios]
+    count = sum(len(group) for group, found in zip(groups, near) if found)
+    return count, -sum(float(np.log(known.rank)) for found in near for known in found)
 
 
 def as_undecided(verdict: Verdict, reason: str) -> Verdict:
@@ -137,9 +189,8 @@ def fitted_numbers(vector: Array) -> int:
     if not len(sizes):
         return 0
     ratios = sizes[None, :] / sizes[:, None]
-    exact = np.array(
-        [[abs(_simple(float(r)) - r) <= 1e-9 * r and 0.05 <= r <= 20 for r in row] for row in ratios]
-    )
+    table = np.array([known.value for known in known_numbers()])
+    exact = np.array([[np.min(np.abs(table - r)) <= 1e-9 * r for r in row] for row in ratios])
     return int(len(sizes) - exact.sum(axis=1).max())
 
 
