@@ -23,6 +23,7 @@ NOUNS = {
     *("Monomials", "Radial", "Refit", "ScalarFunction", "Stepwise", "StoredRun"),
     *("Symmetries", "Terms", "Trajectory"),
     *("VectorField", "WeakForm"),
+    *("Bivector", "Density", "InvariantTensors", "Metric", "Multiplied", "OneForm", "TwoForm"),
     *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
 }
 VERBS = {
@@ -39,6 +40,7 @@ VERBS = {
     ),
     *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking"),
     *("bootstrap", "path", "stability"),
+    "invariant_tensors",
 }
 MODULES = {
     *(

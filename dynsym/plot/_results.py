@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..findings import ConservedQuantities, Symmetries
+from ..findings import ConservedQuantities, InvariantTensors, Symmetries
 from ..trajectory import Trajectory
 from ._runs import draw_drift
 from ._spectra import Finding, draw_spectrum, draw_verdicts, verdict_height
@@ -45,6 +45,15 @@ def conserved_quantities(found: ConservedQuantities, runs: Sequence[Trajectory] 
 
 
 @styled
+def invariant_tensors(found: InvariantTensors) -> Figure:
+    """The spectrum of the tensors of a kind above the verdict on each finding."""
+    findings = found.findings
+    figure = new_figure(6.4, 2.6 + _height(findings))
+    _two_panels(figure, found, findings, [f.expression for f in findings], ())
+    return figure
+
+
+@styled
 def analysis(done: Analysis) -> Figure:
     """The spectra of both null spaces side by side, conserved quantities left and symmetries right."""
     count = max(len(done.laws.findings), len(done.symmetries.findings))
@@ -65,7 +74,7 @@ def analysis(done: Analysis) -> Figure:
 
 def _two_panels(
     figure: Figure,
-    found: Symmetries | ConservedQuantities,
+    found: Symmetries | ConservedQuantities | InvariantTensors,
     findings: Sequence[Finding],
     labels: Sequence[str],
     statuses: Sequence[str | None],
