@@ -22,10 +22,12 @@ from .differentiation import Derivatives, LocalPolynomial, WeakForm
 from .enforce import conserving, equivariant_to
 from .findings import (
     ConservedQuantities,
+    HamiltonianStructure,
     InvariantTensors,
     Multiplied,
     Symmetries,
     conserved_quantities,
+    hamiltonian_structure,
     invariant_tensors,
     symmetries,
 )
@@ -65,6 +67,7 @@ __all__ = [
     "Dictionary",
     "Fourier",
     "Generators",
+    "HamiltonianStructure",
     "Integrator",
     "InvariantTensors",
     "L1Weights",
@@ -103,6 +106,7 @@ __all__ = [
     "equivariant_to",
     "fit",
     "generators",
+    "hamiltonian_structure",
     "inner_product",
     "interop",
     "invariant_tensors",

@@ -23,7 +23,16 @@ NOUNS = {
     *("Monomials", "Radial", "Refit", "ScalarFunction", "Stepwise", "StoredRun"),
     *("Symmetries", "Terms", "Trajectory"),
     *("VectorField", "WeakForm"),
-    *("Bivector", "Density", "InvariantTensors", "Metric", "Multiplied", "OneForm", "TwoForm"),
+    *(
+        "Bivector",
+        "Density",
+        "HamiltonianStructure",
+        "InvariantTensors",
+        "Metric",
+        "Multiplied",
+        "OneForm",
+        "TwoForm",
+    ),
     *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
 }
 VERBS = {
@@ -40,6 +49,7 @@ VERBS = {
     ),
     *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking"),
     *("bootstrap", "path", "stability"),
+    "hamiltonian_structure",
     "invariant_tensors",
 }
 MODULES = {
