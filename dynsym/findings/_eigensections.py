@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -13,9 +13,10 @@ from .._checks import Array
 from ..certify import CERTIFIED, Evidence, Verdict, judge
 from ..discover import sparse_vectors
 from ..spectral import relative_spectrum
-from ..tensor_derivative import field_matrix, value_matrix
-from ._canonical import Judge, simplify
-from ._tensor_search import Index, TensorSearch
+from ..tensor_derivative import field_matrix, tensor_gram, tensor_matrix, value_matrix
+from ..vector_field import VectorField
+from ._canonical import Judge, as_undecided, fitted_numbers, simplify
+from ._tensor_search import BELOW_CHANCE, CHANCE_DRAWS, MANY_FITTED, ROUNDING, Index, TensorSearch
 
 _SAME = 1e-3  # relative distance below which eigenvalues count as one
 _MOST_FACTORS = 4
@@ -103,7 +104,7 @@ class EigenSearch:
         for vector in sparse_vectors(span, weights):
             if len(out) == multiplicity:
                 break
-            simple, verdict = simplify(vector, form)
+            simple, verdict = self._beyond_chance(*simplify(vector, form), values, index)
             section = self._section(simple, value, verdict)
             if (
                 verdict.status == CERTIFIED
@@ -112,6 +113,37 @@ class EigenSearch:
             ):
                 out.append(section)
         return out
+
+    def _beyond_chance(
+        self, vector: Array, verdict: Verdict, values: Array, index: Index
+    ) -> tuple[Array, Verdict]:
+        """As for laws: near a fixed point every flow has eigenfunctions, and many coefficients approximate them well."""
+        fitted = fitted_numbers(vector)
+        if verdict.status != CERTIFIED or fitted < MANY_FITTED or verdict.upper <= ROUNDING:
+            return vector, verdict
+        chance = min(self._least(field, values, index) for field in self.search.random_fields(CHANCE_DRAWS))
+        if verdict.upper <= BELOW_CHANCE * chance:
+            return vector, verdict
+        reason = (
+            f"random flows reach a defect of {chance:.1g} here by chance with {fitted} fitted coefficients"
+        )
+        return vector, as_undecided(verdict, reason)
+
+    def _least(self, field: VectorField, values: Array, index: Index) -> float:
+        """The least defect of any of the eigensections of another field."""
+        search = replace(
+            self.search,
+            field=field,
+            operator=tensor_matrix(self.search.kind, self.search.dictionary, field, self.search.region),
+            gram=tensor_gram(self.search.kind, self.search.dictionary, field, self.search.region),
+        )
+        other, least = EigenSearch(search, self.evidence), np.inf
+        for value, _ in other._eigenvalues(values, index):
+            operator, gram = other._shifted(value, values)
+            both = index if value.imag == 0 else np.concatenate([index, index + len(search.gram)])
+            spectrum = relative_spectrum(operator[:, both], gram[np.ix_(both, both)], "")
+            least = min(least, float(spectrum.values[0]))
+        return least
 
     def _counts(self, section: Eigensection, found: list[Eigensection]) -> bool:
         """Whether lambda T is a visible part of L_f T: else T is conserved, up to noise."""

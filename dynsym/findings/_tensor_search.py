@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,10 +26,10 @@ Found = tuple[Array, Verdict]
 _MOST_UNKNOWNS = 2000
 _MOST_ROWS = 6000  # samples times components that verdicts are computed on
 _MOST_UNDECIDED = 3
-_MANY_FITTED = 4  # as for laws: coefficients from which on a finding may be a chance approximation
-_CHANCE_DRAWS = 40
-_BELOW_CHANCE = 0.5
-_ROUNDING = 1e-8
+MANY_FITTED = 4  # as for laws: coefficients from which on a finding may be a chance approximation
+CHANCE_DRAWS = 40
+BELOW_CHANCE = 0.5
+ROUNDING = 1e-8
 _NEW = 1e-6
 
 
@@ -144,10 +144,10 @@ class TensorSearch:
             vector, Judge(self.operator, self.gram, self.weights, self.judged, self.level)
         )
         fitted = fitted_numbers(form)
-        if verdict.status != CERTIFIED or fitted < _MANY_FITTED or verdict.upper <= _ROUNDING:
+        if verdict.status != CERTIFIED or fitted < MANY_FITTED or verdict.upper <= ROUNDING:
             return form, verdict
         chance = self._chance(index)
-        if verdict.upper <= _BELOW_CHANCE * chance:
+        if verdict.upper <= BELOW_CHANCE * chance:
             return form, verdict
         reason = (
             f"random flows reach a defect of {chance:.1g} here by chance with {fitted} fitted coefficients"
@@ -156,16 +156,21 @@ class TensorSearch:
 
     def _chance(self, index: Index) -> float:
         """The least defect of any section on these unknowns under a number of random fields on the same region."""
-        terms, draws, least = self.field.dictionary, np.random.default_rng(0), np.inf
-        size = np.sqrt(np.mean(terms.evaluate(self.region.points) ** 2, axis=0))
-        size = np.where(size > 0, size, 1.0)
-        for _ in range(_CHANCE_DRAWS):
-            c = draws.standard_normal(self.field.coefficients.shape) / size * self.region.scale[:, None]
-            other = VectorField(terms, c)
+        least = np.inf
+        for other in self.random_fields(CHANCE_DRAWS):
             operator = tensor_matrix(self.kind, self.dictionary, other, self.region)[:, index]
             gram = tensor_gram(self.kind, self.dictionary, other, self.region)[np.ix_(index, index)]
             least = min(least, float(relative_spectrum(operator, gram, "").values[0]))
         return least
+
+    def random_fields(self, count: int) -> Iterator[VectorField]:
+        """Fields with random coefficients over the terms of f, each term of the same size on the region."""
+        terms, draws = self.field.dictionary, np.random.default_rng(0)
+        size = np.sqrt(np.mean(terms.evaluate(self.region.points) ** 2, axis=0))
+        size = np.where(size > 0, size, 1.0)
+        for _ in range(count):
+            c = draws.standard_normal(self.field.coefficients.shape) / size * self.region.scale[:, None]
+            yield VectorField(terms, c)
 
     def _new(self, span: Array, known: list[Array], index: Index) -> tuple[list[Found], int]:
         """The sparsest new sections of a certified space, closed two-forms first, without multiples of listed ones."""
