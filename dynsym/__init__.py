@@ -10,6 +10,7 @@ from . import (
     inner_product,
     interop,
     optim,
+    sections,
     systems,
     testing,
 )
@@ -19,12 +20,22 @@ from .compress import Compressed, compress, load_compressed, save_compressed
 from .dictionary import Dictionary, Fourier, Monomials, Radial, Terms, parse_dictionary
 from .differentiation import Derivatives, LocalPolynomial, WeakForm
 from .enforce import conserving, equivariant_to
-from .findings import ConservedQuantities, Symmetries, conserved_quantities, symmetries
+from .findings import (
+    ConservedQuantities,
+    HamiltonianStructure,
+    InvariantTensors,
+    Multiplied,
+    Symmetries,
+    conserved_quantities,
+    hamiltonian_structure,
+    invariant_tensors,
+    symmetries,
+)
 from .generators import Generators
 from .promote import SymmetryBreaking
 from .refit import Refit, refit
 from .regression import Model, Stepwise, fit
-from .sections import ScalarFunction
+from .sections import Bivector, Density, Metric, OneForm, ScalarFunction, TwoForm
 from .selection import (
     Bootstrap,
     L1Weights,
@@ -44,21 +55,28 @@ __version__ = "0.1.0"
 __all__ = [
     "Analysis",
     "AnalysisSettings",
+    "Bivector",
     "Bootstrap",
     "Compressed",
     "ConservedQuantities",
     "ConvergenceError",
     "DataError",
     "DataQuality",
+    "Density",
     "Derivatives",
     "Dictionary",
     "Fourier",
     "Generators",
+    "HamiltonianStructure",
     "Integrator",
+    "InvariantTensors",
     "L1Weights",
     "LocalPolynomial",
+    "Metric",
     "Model",
     "Monomials",
+    "Multiplied",
+    "OneForm",
     "Path",
     "Radial",
     "Refit",
@@ -72,6 +90,7 @@ __all__ = [
     "Terms",
     "Thresholds",
     "Trajectory",
+    "TwoForm",
     "VectorField",
     "WeakForm",
     "accessor",
@@ -87,8 +106,10 @@ __all__ = [
     "equivariant_to",
     "fit",
     "generators",
+    "hamiltonian_structure",
     "inner_product",
     "interop",
+    "invariant_tensors",
     "load_compressed",
     "open_runs",
     "optim",
@@ -97,6 +118,7 @@ __all__ = [
     "quality",
     "refit",
     "save_compressed",
+    "sections",
     "stability",
     "symmetries",
     "systems",

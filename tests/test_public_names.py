@@ -23,6 +23,16 @@ NOUNS = {
     *("Monomials", "Radial", "Refit", "ScalarFunction", "Stepwise", "StoredRun"),
     *("Symmetries", "Terms", "Trajectory"),
     *("VectorField", "WeakForm"),
+    *(
+        "Bivector",
+        "Density",
+        "HamiltonianStructure",
+        "InvariantTensors",
+        "Metric",
+        "Multiplied",
+        "OneForm",
+        "TwoForm",
+    ),
     *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
 }
 VERBS = {
@@ -39,6 +49,8 @@ VERBS = {
     ),
     *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking"),
     *("bootstrap", "path", "stability"),
+    "hamiltonian_structure",
+    "invariant_tensors",
 }
 MODULES = {
     *(

@@ -1,18 +1,30 @@
 """Verbs that say what holds: symmetries and conserved quantities of a fit, each with a verdict."""
 
 from ._evidence import evidence_of, misfit
+from ._hamiltonian import hamiltonian_structure
 from ._laws import ConservedQuantities, Law, conserved_quantities, drift_along
+from ._noether import Generated, NoetherPair
+from ._structure import HamiltonianStructure
 from ._symmetries import Symmetries, SymmetryFinding, candidates_over, symmetries
+from ._tensors import InvariantTensors, Multiplied, TensorFinding, invariant_tensors
 
 __all__ = [
     "ConservedQuantities",
+    "Generated",
+    "HamiltonianStructure",
+    "InvariantTensors",
     "Law",
+    "Multiplied",
+    "NoetherPair",
     "Symmetries",
     "SymmetryFinding",
+    "TensorFinding",
     "candidates_over",
     "conserved_quantities",
     "drift_along",
     "evidence_of",
+    "hamiltonian_structure",
+    "invariant_tensors",
     "misfit",
     "symmetries",
 ]

@@ -4,7 +4,13 @@ Each function returns a matplotlib `Figure` and leaves pyplot alone; save it wit
 ``figure.savefig("name.svg")``.
 """
 
-from ._results import analysis, conserved_quantities, symmetries
+from ._results import (
+    analysis,
+    conserved_quantities,
+    hamiltonian_structure,
+    invariant_tensors,
+    symmetries,
+)
 from ._runs import drift, phase_portrait
 from ._spectra import spectrum, verdicts
 from ._style import theme
@@ -13,6 +19,8 @@ __all__ = [
     "analysis",
     "conserved_quantities",
     "drift",
+    "hamiltonian_structure",
+    "invariant_tensors",
     "phase_portrait",
     "spectrum",
     "symmetries",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import sympy as sp
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..findings import ConservedQuantities, Symmetries
+from ..findings import ConservedQuantities, HamiltonianStructure, InvariantTensors, Symmetries
 from ..trajectory import Trajectory
 from ._runs import draw_drift
 from ._spectra import Finding, draw_spectrum, draw_verdicts, verdict_height
@@ -45,6 +47,49 @@ def conserved_quantities(found: ConservedQuantities, runs: Sequence[Trajectory] 
 
 
 @styled
+def invariant_tensors(found: InvariantTensors) -> Figure:
+    """The spectrum of the tensors of a kind above the verdict on each finding."""
+    findings = found.findings
+    figure = new_figure(6.4, 2.6 + _height(findings))
+    _two_panels(figure, found, findings, [f.expression for f in findings], ())
+    return figure
+
+
+@styled
+def hamiltonian_structure(found: HamiltonianStructure) -> Figure:
+    """The brackets {x_i, x_j} of all pairs of states as a table, coloured by their sign at a typical point."""
+    names = found.names
+    n = len(names)
+    figure = new_figure(2.2 + 0.9 * n, 1.4 + 0.6 * n)
+    axis = figure.subplots()
+    axis.set_xticks(range(n), names)
+    axis.set_yticks(range(n), names)
+    axis.tick_params(length=0)
+    axis.xaxis.set_ticks_position("top")
+    if found.bracket is None:
+        axis.imshow(np.zeros((n, n)), cmap="RdBu", vmin=-4, vmax=4)
+        axis.set_xlabel(f"no Hamiltonian structure: {found.verdict.status}")
+        return figure
+    value = found.bracket.evaluate(found.region.points) / np.outer(found.region.scale, found.region.scale)
+    axis.imshow(np.sign(np.median(value, axis=0)), cmap="RdBu", vmin=-4, vmax=4)
+    symbols = found.bracket.to_sympy()
+    for i, j in np.ndindex(n, n):
+        text = _entry(symbols[i, j])
+        axis.text(j, i, text, ha="center", va="center", fontsize="small")
+    axis.set_xlabel(f"{{row, column}};  H = {found.hamiltonian}", wrap=True)
+    return figure
+
+
+def _entry(expression: Any) -> str:
+    """One component of a bracket in few characters; nothing for 0."""
+    return (
+        ""
+        if expression == 0
+        else sp.sstr(expression.xreplace({c: c.round(3) for c in expression.atoms(sp.Float)}))
+    )
+
+
+@styled
 def analysis(done: Analysis) -> Figure:
     """The spectra of both null spaces side by side, conserved quantities left and symmetries right."""
     count = max(len(done.laws.findings), len(done.symmetries.findings))
@@ -65,7 +110,7 @@ def analysis(done: Analysis) -> Figure:
 
 def _two_panels(
     figure: Figure,
-    found: Symmetries | ConservedQuantities,
+    found: Symmetries | ConservedQuantities | InvariantTensors,
     findings: Sequence[Finding],
     labels: Sequence[str],
     statuses: Sequence[str | None],

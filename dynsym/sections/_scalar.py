@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import sympy as sp
 
-from ._checks import Array, frozen, require
-from ._constants import written
-from .dictionary import Dictionary
+from .._checks import Array, frozen, require
+from .._constants import written
+from ..dictionary import Dictionary
 
 
 def expression_of(dictionary: Dictionary, coefficients: Array) -> sp.Expr:
