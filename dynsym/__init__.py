@@ -20,7 +20,14 @@ from .compress import Compressed, compress, load_compressed, save_compressed
 from .dictionary import Dictionary, Fourier, Monomials, Radial, Terms, parse_dictionary
 from .differentiation import Derivatives, LocalPolynomial, WeakForm
 from .enforce import conserving, equivariant_to
-from .findings import ConservedQuantities, Symmetries, conserved_quantities, symmetries
+from .findings import (
+    ConservedQuantities,
+    DiscreteSymmetries,
+    Symmetries,
+    conserved_quantities,
+    discrete_symmetries,
+    symmetries,
+)
 from .generators import Generators
 from .promote import SymmetryBreaking
 from .refit import Refit, refit
@@ -53,6 +60,7 @@ __all__ = [
     "DataQuality",
     "Derivatives",
     "Dictionary",
+    "DiscreteSymmetries",
     "Fourier",
     "Generators",
     "Integrator",
@@ -85,6 +93,7 @@ __all__ = [
     "conserving",
     "dictionary",
     "differentiation",
+    "discrete_symmetries",
     "equivariant_to",
     "fit",
     "generators",

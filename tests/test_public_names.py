@@ -21,7 +21,7 @@ NOUNS = {
         "Model",
     ),
     *("Monomials", "Radial", "Refit", "ScalarFunction", "Stepwise", "StoredRun"),
-    *("Symmetries", "Terms", "Trajectory"),
+    *("DiscreteSymmetries", "Symmetries", "Terms", "Trajectory"),
     *("VectorField", "WeakForm"),
     *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
 }
@@ -38,6 +38,7 @@ VERBS = {
         "open_runs",
     ),
     *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking"),
+    "discrete_symmetries",
     *("bootstrap", "path", "stability"),
 }
 MODULES = {
@@ -48,6 +49,7 @@ MODULES = {
         "differentiation",
         "generators",
         "inner_product",
+        "maps",
         "optim",
         "systems",
     ),

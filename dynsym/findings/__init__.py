@@ -1,16 +1,20 @@
 """Verbs that say what holds: symmetries and conserved quantities of a fit, each with a verdict."""
 
+from ._discrete import DiscreteFinding, DiscreteSymmetries, discrete_symmetries
 from ._evidence import evidence_of, misfit
 from ._laws import ConservedQuantities, Law, conserved_quantities, drift_along
 from ._symmetries import Symmetries, SymmetryFinding, candidates_over, symmetries
 
 __all__ = [
     "ConservedQuantities",
+    "DiscreteFinding",
+    "DiscreteSymmetries",
     "Law",
     "Symmetries",
     "SymmetryFinding",
     "candidates_over",
     "conserved_quantities",
+    "discrete_symmetries",
     "drift_along",
     "evidence_of",
     "misfit",
