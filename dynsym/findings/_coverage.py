@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
+
 import numpy as np
 
 from .._checks import Array
@@ -16,48 +19,70 @@ _HIDDEN = 1e-4  # singular values below this share of the largest count as unsee
 _MOST_ROWS = 3000
 
 
-def coverage_factor(x: Array, images: Array) -> float:
-    """Largest root-mean-square on the images of any polynomial of root-mean-square 1 on the samples.
+@dataclass(frozen=True, eq=False)
+class Coverage:
+    """What samples see of polynomials: those of root-mean-square 1 on the samples, to be evaluated elsewhere.
 
-    Parameters
+    Attributes
     ----------
-    x, images
-        (m, n) samples, and points (k, n) that something is claimed about.
-
-    References
-    ----------
-    Kendiukhov (2026), SymCert, for the coverage factor kappa' of two measures.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from dynsym.findings._coverage import coverage_factor
-    >>> x = np.linspace(-1, 1, 200)[:, None]
-    >>> round(coverage_factor(x, -x), 6), coverage_factor(x + 3, -x - 3) > 1e4
-    (1.0, True)
+    centre, scale
+        (n,) of the samples.
+    whiten
+        (p, k): polynomials in the centred and scaled states that are orthonormal on the samples.
     """
-    n = x.shape[1]
-    spread = x.std(axis=0)
-    scale = np.where(spread > 0, spread, 1.0)
-    centre = x.mean(axis=0)
-    dictionary = Monomials(n, _DEGREES.get(n, 2))
-    theta = dictionary.evaluate((x - centre) / scale)
-    size = np.linalg.norm(theta, axis=0)
-    _, values, right = np.linalg.svd(np.linalg.qr(theta / size, mode="r"))
-    seen = values > _HIDDEN * values[0]
-    whiten = (right[seen].T / values[seen]) / size[:, None] * np.sqrt(len(x))
-    there = dictionary.evaluate((images - centre) / scale) @ whiten
-    return float(np.linalg.norm(there, 2) / np.sqrt(len(images)))
+
+    centre: Array
+    scale: Array
+    whiten: Array
+
+    @classmethod
+    def of(cls, x: Array) -> Coverage:
+        """From samples (m, n)."""
+        spread = x.std(axis=0)
+        scale = np.where(spread > 0, spread, 1.0)
+        centre = x.mean(axis=0)
+        theta = _polynomials(x.shape[1]).evaluate((x - centre) / scale)
+        size = np.linalg.norm(theta, axis=0)
+        _, values, right = np.linalg.svd(np.linalg.qr(theta / size, mode="r"))
+        seen = values > _HIDDEN * values[0]
+        return cls(centre, scale, (right[seen].T / values[seen]) / size[:, None] * np.sqrt(len(x)))
+
+    def factor(self, points: Array) -> float:
+        """Largest root-mean-square at points (k, n) of any polynomial of root-mean-square 1 on the samples.
+
+        References
+        ----------
+        Kendiukhov (2026), SymCert, for the coverage factor kappa' of two measures.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from dynsym.findings._coverage import Coverage
+        >>> x = np.linspace(-1, 1, 200)[:, None]
+        >>> round(Coverage.of(x).factor(-x), 6), Coverage.of(x + 3).factor(-x - 3) > 1e4
+        (1.0, True)
+        """
+        there = _polynomials(len(self.scale)).evaluate((points - self.centre) / self.scale) @ self.whiten
+        return float(np.linalg.norm(there, 2) / np.sqrt(len(points)))
 
 
-def uncovered_by(model: Model, g: AffineMap, region: Region) -> str:
-    """Why the data cannot carry a claim about the image of the region under a map, or an empty text."""
+@cache
+def _polynomials(n: int) -> Monomials:
+    return Monomials(n, _DEGREES.get(n, 2))
+
+
+def coverage_of(model: Model) -> Coverage:
+    """What the data of a fit see."""
     x = np.concatenate([run.x for run in model.runs])
     x = x[np.isfinite(x).all(axis=1)]
-    x = x[:: max(1, len(x) // _MOST_ROWS)]
+    return Coverage.of(x[:: max(1, len(x) // _MOST_ROWS)])
+
+
+def uncovered_by(coverage: Coverage, g: AffineMap, region: Region) -> str:
+    """Why the data cannot carry a claim about the image of the region under a map, or an empty text."""
     both = np.concatenate([g(region.points), g.inverse()(region.points)])
-    factor = coverage_factor(x, both)
-    if factor <= _LARGEST_FACTOR * max(1.0, coverage_factor(x, region.points)):
+    factor = coverage.factor(both)
+    if factor <= _LARGEST_FACTOR * max(1.0, coverage.factor(region.points)):
         return ""
     return (
         f"the data do not cover the image of the region under {g}: functions that are of size 1 on the data reach "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,14 @@ from ..inner_product import Region, defined_at, generic_region
 from ..maps import AffineMap, FiniteGroup, closed_region, group_of, map_matrix, map_sizes
 from ..regression import Model
 from ..vector_field import VectorField
-from ._coverage import uncovered_by
+from ._coverage import Coverage, coverage_of, uncovered_by
 from ._evidence import evidence_of
 from ._signed import signed_candidates
 
-_MOST_LISTED = 64  # beyond this many verdicts, products of certified maps follow from those and are not judged again
-_MOST_JUDGED = 250
+_MOST_LISTED = 32  # beyond this many verdicts, products of certified maps follow from those and are not judged again
+_MOST_JUDGED = 120
+_MOST_UNDECIDED = 8  # shown of a search; a note says how many more there are
+_SHOWN = 24  # rows of the printed table
 _MOST_ELEMENTS = 48  # of the group whose images make the region; a larger one counts as not finite
 _SLOW = 1e-3  # share of the median speed that keeps the weights of slow places finite
 
@@ -84,8 +86,10 @@ class DiscreteSymmetries:
         head = f"{len(self.maps)} certified maps of {self.level.trials} candidates; group: {self.name}"
         rows = [
             f"  {f.verdict.status:<10} {f.verdict.defect:8.1e} <= {f.verdict.upper:7.1e}  {f.expression}"
-            for f in self.findings
+            for f in self.findings[:_SHOWN]
         ]
+        if len(self.findings) > _SHOWN:
+            rows.append(f"  and {len(self.findings) - _SHOWN} more, in .findings")
         tail = (
             f"  in {self.region.description} and its images; "
             f"delta = {self.level.delta:g}, alpha = {self.level.alpha:g}"
@@ -159,7 +163,7 @@ def discrete_symmetries(
             trials = len(candidates)
         level = Level(delta, alpha, max(1, trials))
         judged, more = _judge_all(candidates, model, where, level, searching=maps is None)
-        findings, group, doubts = _grouped(judged, searching=maps is None)
+        findings, group, doubts = _grouped(judged, field.names, searching=maps is None)
     return DiscreteSymmetries(findings, group, where, level, (*notes, *more, *doubts))
 
 
@@ -176,6 +180,7 @@ def _judge_all(
     candidates: Sequence[AffineMap], model: Model | VectorField, region: Region, level: Level, searching: bool
 ) -> tuple[list[DiscreteFinding], tuple[str, ...]]:
     evidence = evidence_of(model)
+    coverage = coverage_of(model) if isinstance(model, Model) else None
     out: list[DiscreteFinding] = []
     known: FiniteGroup | None = None
     for g in candidates:
@@ -183,15 +188,20 @@ def _judge_all(
             continue
         if searching and len(out) >= _MOST_JUDGED:
             return out, (f"only the first {_MOST_JUDGED} of {len(candidates)} maps that nearly hold were judged",)
-        out.append(_judged(g, model, region, evidence, level))
+        out.append(_judged(g, model, region, (evidence, coverage), level))
         if len(out) == _MOST_LISTED:
             known = _generated([f.map for f in out if f.verdict.status == CERTIFIED])
     return out, ()
 
 
 def _judged(
-    g: AffineMap, model: Model | VectorField, region: Region, evidence: Evidence, level: Level
+    g: AffineMap,
+    model: Model | VectorField,
+    region: Region,
+    known: tuple[Evidence, Coverage | None],
+    level: Level,
 ) -> DiscreteFinding:
+    evidence, coverage = known
     field = model.field if isinstance(model, Model) else model
     label = g.label or ("reversal" if g.reverses_time else "map")
     try:
@@ -202,9 +212,12 @@ def _judged(
     size = map_sizes(g, here, there, around)
     if size == 0:
         return DiscreteFinding(label, g, Verdict(UNDECIDED, 0.0, 0.0, np.sqrt(2), "nothing moves"), around)
+    blind = "" if coverage is None else uncovered_by(coverage, g, region)
+    if blind:
+        gap = around.roots[:, None] * (here @ g.matrix.T - g.sign * there) / around.scale
+        defect = float(np.linalg.norm(gap) / np.sqrt(size))
+        return DiscreteFinding(label, g, Verdict(UNDECIDED, defect, 0.0, np.sqrt(2), blind), around)
     operator = map_matrix(g, field.dictionary, around)
-    if isinstance(model, Model) and not evidence.uncovered:
-        evidence = replace(evidence, uncovered=uncovered_by(model, g, region))
     return DiscreteFinding(label, g, judge(operator, size, evidence, level), around)
 
 
@@ -242,22 +255,29 @@ def _generated(maps: Sequence[AffineMap]) -> FiniteGroup | None:
 
 
 def _grouped(
-    judged: list[DiscreteFinding], searching: bool
+    judged: list[DiscreteFinding], names: tuple[str, ...], searching: bool
 ) -> tuple[tuple[DiscreteFinding, ...], FiniteGroup | None, tuple[str, ...]]:
     """Findings in their order, and the group of the certified ones, if no verdict speaks against it."""
     certified = [f for f in judged if f.verdict.status == CERTIFIED]
     undecided = [f for f in judged if f.verdict.status == UNDECIDED]
     refuted = [f for f in judged if f.verdict.status == REFUTED]
+    notes: tuple[str, ...] = ()
+    if searching and len(undecided) > _MOST_UNDECIDED:
+        notes = (f"{len(undecided) - _MOST_UNDECIDED} more maps are undecided",)
+        undecided = undecided[:_MOST_UNDECIDED]
     findings = (*certified, *undecided, *(() if searching else refuted))
     if not certified:
-        identity = AffineMap(np.eye(judged[0].map.n_states), None, judged[0].map.states) if judged else None
-        return findings, None if identity is None else group_of(identity), ()
+        return findings, group_of(AffineMap(np.eye(len(names)), None, names)), notes
     group = _generated([f.map for f in certified])
     if group is None:
-        return findings, None, ("the certified maps generate no finite group of a size that is listed",)
+        said = "the certified maps generate no finite group of a size that is listed"
+        return findings, None, (*notes, said)
+    open_ones = sum(f.map in group for f in judged if f.verdict.status == UNDECIDED)
+    if open_ones:
+        notes = (*notes, f"{open_ones} products of the certified maps are undecided taken by themselves")
     against = [f for f in refuted if f.map in group]
     if against:
         said = f"the certified maps generate {against[0].expression}, which the data refute: they hold only nearly"
-        return findings, None, (said,)
-    return findings, group, ()
+        return findings, None, (*notes, said)
+    return findings, group, notes
 

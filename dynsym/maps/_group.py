@@ -11,10 +11,11 @@ from math import gcd
 import numpy as np
 import numpy.typing as npt
 
-from .._checks import require
+from .._checks import Array, require
 from ._affine import AffineMap
 
 _LIMIT = 400
+_SAME = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,18 +46,15 @@ class FiniteGroup:
     @cached_property
     def table(self) -> npt.NDArray[np.intp]:
         """(k, k): the number of g_i g_j."""
-        return np.array([[_place(a @ b, self.elements) for b in self.elements] for a in self.elements])
+        every = _Register()
+        for g in self.elements:
+            every.add(g)
+        return np.array([[every.place(a @ b) for b in self.elements] for a in self.elements])
 
     @cached_property
     def orders(self) -> tuple[int, ...]:
         """The order of each element."""
-        out = []
-        for i in range(len(self)):
-            k, power = 1, i
-            while power != 0:
-                k, power = k + 1, int(self.table[i, power])
-            out.append(k)
-        return tuple(out)
+        return tuple(g.order(len(self)) or 0 for g in self.elements)
 
     @cached_property
     def is_abelian(self) -> bool:
@@ -105,30 +103,62 @@ def group_of(maps: AffineMap | Sequence[AffineMap], limit: int = _LIMIT) -> Fini
     names = every[0].states
     for one in every:
         require(one.states == names, f"maps over different states: {', '.join(one.states)} and {', '.join(names)}")
-    elements = [AffineMap(np.eye(len(names)), None, names, label="identity")]
-    fresh = list(elements)
+    known = _Register()
+    known.add(AffineMap(np.eye(len(names)), None, names, label="identity"))
+    chosen: list[AffineMap] = []
+    for one in every:
+        if known.place(one) < 0:
+            chosen.append(one)
+            _close(known, chosen, limit)
+    return FiniteGroup(tuple(known.maps))
+
+
+def _close(known: _Register, generators: Sequence[AffineMap], limit: int) -> None:
+    """Add products until there are no new ones."""
+    fresh = list(known.maps)
     while fresh:
-        found: list[AffineMap] = []
-        for a in every:
-            for b in fresh:
+        before = len(known.maps)
+        for b in fresh:
+            for a in generators:
                 g = a @ b
-                if _place(g, elements) < 0 and _place(g, found) < 0:
-                    found.append(g)
+                if known.place(g) < 0:
+                    known.add(g)
                     require(
-                        len(elements) + len(found) <= limit and float(np.abs(g.matrix).max()) < 1e8,
+                        len(known.maps) <= limit and float(np.abs(g.matrix).max()) < 1e8,
                         f"the maps generate more than {limit} maps; the group is larger or not finite",
                     )
-        elements += found
-        fresh = found
-    return FiniteGroup(tuple(elements))
+        fresh = known.maps[before:]
 
 
-def _place(one: AffineMap, maps: Sequence[AffineMap]) -> int:
-    """The number of a map among others, or -1; products of many rotations differ by rounding."""
-    for k, other in enumerate(maps):
-        if one.same_as(other, 1e-7):
-            return k
-    return -1
+class _Register:
+    """Maps with their place: all entries of all maps in one array, since groups of hundreds are compared pair by pair."""
+
+    def __init__(self) -> None:
+        self.maps: list[AffineMap] = []
+        self._rows = np.zeros((0, 0))
+
+    def add(self, one: AffineMap) -> None:
+        row = _row(one)
+        self.maps.append(one)
+        if len(self.maps) > len(self._rows):
+            grown = np.full((max(16, 2 * len(self._rows)), len(row)), np.inf)
+            if len(self.maps) > 1:
+                grown[: len(self.maps) - 1] = self._rows[: len(self.maps) - 1]
+            self._rows = grown
+        self._rows[len(self.maps) - 1] = row
+
+    def place(self, one: AffineMap) -> int:
+        """The number of a map among those added, or -1; products of many rotations differ by rounding."""
+        if not self.maps:
+            return -1
+        row = _row(one)
+        gap = np.abs(self._rows[: len(self.maps)] - row).max(axis=1)
+        near = int(np.argmin(gap))
+        return near if gap[near] <= _SAME * max(1.0, float(np.abs(row).max())) else -1
+
+
+def _row(one: AffineMap) -> Array:
+    return np.concatenate([one.matrix.ravel(), one.shift, [one.sign]])
 
 
 def _name(size: int, orders: Counter[int], abelian: bool, centre: int) -> str:
@@ -152,7 +182,7 @@ def _name(size: int, orders: Counter[int], abelian: bool, centre: int) -> str:
         return known[size, orders[2]]
     half = size // 2
     if half % 2 == 0 and centre % 2 == 0 and _is_dihedral_times_two(half // 2, orders):
-        return f"D{half // 2} x Z2" if half != 6 else "S3 x Z2"
+        return f"D{half // 2} x Z2"
     return f"group of order {size}"
 
 

@@ -11,7 +11,7 @@ from ..dictionary import Dictionary, Monomials
 from ..inner_product import Region
 from ._affine import AffineMap
 
-_MOST_POINTS = 2400
+_MOST_POINTS = 800
 
 
 def map_matrix(g: AffineMap, dictionary: Dictionary, region: Region) -> Array:
