@@ -173,7 +173,16 @@ def analyze(
     warnings = (*notes, *concerns, *doubts, *found.warnings, *laws.warnings, *trouble)
     facts = {"paths": _paths(data)} | _input(runs, model, chosen, where, how)
     return Analysis(
-        facts, tuple(runs), report, model, laws, found, again, tuple(dict.fromkeys(warnings)), clock.timings, maps
+        facts,
+        tuple(runs),
+        report,
+        model,
+        laws,
+        found,
+        again,
+        tuple(dict.fromkeys(warnings)),
+        clock.timings,
+        maps,
     )
 
 

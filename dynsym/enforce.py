@@ -1,8 +1,8 @@
 """Enforcement: B(xi, .) with xi held, A f - s f o g with a map g held and grad h . f with h held are linear in f.
 
-Of polynomials the constraint of a map is exact in the coefficients; the others are imposed on random points of a box; once the points determine every function in the
-(finite-dimensional) image, the sampled null space is exact. Rows far outnumber unknowns and repeat each
-other: they are reduced by an orthogonal factorisation before they become a `LinearConstraint`.
+Of polynomials the constraint of a map is exact in the coefficients. All others are imposed on random points of a box; once
+the points determine every function in the (finite-dimensional) image, the sampled null space is exact. Rows far outnumber
+unknowns and repeat each other: they are reduced by an orthogonal factorisation before they become a `LinearConstraint`.
 """
 
 from __future__ import annotations

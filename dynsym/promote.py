@@ -11,6 +11,7 @@ the last estimator: it also shrinks what it should keep (see `refit`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import overload
 
 import numpy as np
@@ -128,7 +129,7 @@ def _over_maps(
     where = generic_region(dictionary) if region is None else region
     blocks = [_moved(g, dictionary, where) for g in every]
     ends = np.cumsum([0, *(len(block) for block in blocks)])
-    groups = tuple(tuple(range(a, b)) for a, b in zip(ends[:-1], ends[1:]))
+    groups = tuple(tuple(range(a, b)) for a, b in pairwise(ends))
     return Composed(Group(weight, groups), sparse.csr_matrix(np.vstack(blocks)))
 
 

@@ -52,12 +52,19 @@ def test_an_invariant_of_four_states_is_found_completely():
     field = systems.get("isotropic_oscillator_2d").field()
     found = dy.discrete_symmetries(field)
     assert found.group is not None
-    assert len(found.group) == 64  # each oscillator: quarter turns and time-reversing flips, one direction of time; swap
+    assert (
+        len(found.group) == 64
+    )  # each oscillator: quarter turns and time-reversing flips, one direction of time; swap
 
 
 NOISY = [
     ("lorenz", 2, "Z2", ["(x, y, z) -> (-x, -y, z)"]),
-    ("duffing", 3, "Z2 x Z2", ["(x, v) -> (-x, -v)", "(x, v) -> (x, -v), t -> -t", "(x, v) -> (-x, v), t -> -t"]),
+    (
+        "duffing",
+        3,
+        "Z2 x Z2",
+        ["(x, v) -> (-x, -v)", "(x, v) -> (x, -v), t -> -t", "(x, v) -> (-x, v), t -> -t"],
+    ),
     ("damped_duffing", 3, "Z2", ["(x, v) -> (-x, -v)"]),
     ("van_der_pol", 3, "Z2", ["(x, v) -> (-x, -v)"]),
     ("rossler", 2, "trivial", []),

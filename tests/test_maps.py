@@ -17,9 +17,7 @@ TOL = 1e-12
 
 def random_map(seed, n=3, names=XYZ):
     rng = np.random.default_rng(seed)
-    return maps.AffineMap(
-        rng.standard_normal((n, n)), rng.standard_normal(n), names, bool(rng.integers(2))
-    )
+    return maps.AffineMap(rng.standard_normal((n, n)), rng.standard_normal(n), names, bool(rng.integers(2)))
 
 
 @settings(derandomize=True, deadline=None)
@@ -236,7 +234,8 @@ def test_the_right_maps_are_kept_at_a_moderate_weight_and_all_at_a_high_one(duff
     d = dy.Monomials(2, 3, names=XV)
     region = dy.fit(duffing, d).region
     none, some, every = (
-        dy.fit(duffing, d, penalty=dy.SymmetryBreaking(TRUE_AND_FALSE, d, w, region)) for w in (0.0, 10.0, 1e4)
+        dy.fit(duffing, d, penalty=dy.SymmetryBreaking(TRUE_AND_FALSE, d, w, region))
+        for w in (0.0, 10.0, 1e4)
     )
     penalty = dy.SymmetryBreaking(TRUE_AND_FALSE, d, 1.0, region)
     assert (broken(penalty, none) > 1e-4).all()

@@ -20,7 +20,9 @@ from ._coverage import Coverage, coverage_of, uncovered_by
 from ._evidence import evidence_of
 from ._signed import signed_candidates
 
-_MOST_LISTED = 32  # beyond this many verdicts, products of certified maps follow from those and are not judged again
+_MOST_LISTED = (
+    32  # beyond this many verdicts, products of certified maps follow from those and are not judged again
+)
 _MOST_JUDGED = 120
 _MOST_UNDECIDED = 8  # shown of a search; a note says how many more there are
 _SHOWN = 24  # rows of the printed table
@@ -187,7 +189,9 @@ def _judge_all(
         if searching and len(out) >= _MOST_LISTED and known is not None and g in known:
             continue
         if searching and len(out) >= _MOST_JUDGED:
-            return out, (f"only the first {_MOST_JUDGED} of {len(candidates)} maps that nearly hold were judged",)
+            return out, (
+                f"only the first {_MOST_JUDGED} of {len(candidates)} maps that nearly hold were judged",
+            )
         out.append(_judged(g, model, region, (evidence, coverage), level))
         if len(out) == _MOST_LISTED:
             known = _generated([f.map for f in out if f.verdict.status == CERTIFIED])
@@ -225,7 +229,7 @@ def _closed(g: AffineMap, field: VectorField, region: Region) -> Region:
     """The region with its images under the powers of g (under g and its inverse if no power is the identity), and
     weights such that slow and fast places count the same."""
     order = g.order(_MOST_ELEMENTS)
-    powers = [AffineMap(np.eye(g.n_states), None, g.states)]
+    powers = [AffineMap(np.eye(g.n_states), None, g.names)]
     if order is None:
         powers += [g, g.inverse()]
     for _ in range(1, order or 1):
@@ -280,4 +284,3 @@ def _grouped(
         said = f"the certified maps generate {against[0].expression}, which the data refute: they hold only nearly"
         return findings, None, (*notes, said)
     return findings, group, notes
-

@@ -66,7 +66,7 @@ def _flips(centre: Array | None, spread: Array | None, n: int) -> Array:
     """(k, n) sign vectors that the data cover."""
     if n > _MOST_FLIPS:
         return np.array([np.ones(n), -np.ones(n)])
-    choices = [(1.0, -1.0)] * n
+    choices: list[tuple[float, ...]] = [(1.0, -1.0)] * n
     if centre is not None and spread is not None:
         choices = [
             (1.0, -1.0) if abs(c) <= _OFF_CENTRE * s else (1.0,) for c, s in zip(centre, spread, strict=True)
@@ -110,7 +110,7 @@ def _near(
     moved = (here * scale)[None, :, order] * signs[:, None, :]
     # Point by point relative, so that fast places do not decide alone.
     norm = np.maximum(np.sum((moved / scale) ** 2 + (there / scale) ** 2, axis=2), 1e-300)
-    out = []
+    out: list[tuple[tuple[int, ...], AffineMap]] = []
     for reverses, s in ((False, 1.0), (True, -1.0)):
         gap = np.sum(((moved - s * there) / scale) ** 2, axis=2) / norm
         for k in np.flatnonzero(np.sqrt(np.mean(gap, axis=1)) <= _NEAR):

@@ -49,7 +49,7 @@ class AffineMap:
 
     matrix: Array
     offset: Array | None = None
-    names: tuple[str, ...] | None = None
+    names: tuple[str, ...] = ()
     reverses_time: bool = False
     label: str = ""
 
@@ -65,7 +65,7 @@ class AffineMap:
             bool(values[-1] > 1e-12 * values[0]),
             f"a symmetry must be invertible; the singular values of the matrix are {values.round(12).tolist()}",
         )
-        own = [f"x{i + 1}" for i in range(len(a))] if self.names is None else self.names
+        own = [f"x{i + 1}" for i in range(len(a))] if not self.names else self.names
         names = unique_names("state", own)
         require(len(names) == len(a), f"{len(a)} states but {len(names)} names: {', '.join(names)}")
         object.__setattr__(self, "matrix", a)
@@ -84,12 +84,6 @@ class AffineMap:
         return self.offset
 
     @property
-    def states(self) -> tuple[str, ...]:
-        """State names."""
-        assert self.names is not None
-        return self.names
-
-    @property
     def sign(self) -> float:
         """s: -1 if time is reversed, else 1."""
         return -1.0 if self.reverses_time else 1.0
@@ -103,21 +97,21 @@ class AffineMap:
         if not isinstance(other, AffineMap):
             return NotImplemented
         require(
-            self.states == other.states,
-            f"maps over different states cannot be composed: {', '.join(self.states)} and "
-            f"{', '.join(other.states)}",
+            self.names == other.names,
+            f"maps over different states cannot be composed: {', '.join(self.names)} and "
+            f"{', '.join(other.names)}",
         )
         return AffineMap(
             self.matrix @ other.matrix,
             self.matrix @ other.shift + self.shift,
-            self.states,
+            self.names,
             self.reverses_time != other.reverses_time,
         )
 
     def inverse(self) -> AffineMap:
         """The map that undoes this one."""
-        back = np.linalg.inv(self.matrix)
-        return AffineMap(_snapped(back), _snapped(-back @ self.shift), self.states, self.reverses_time)
+        back = frozen(np.linalg.inv(self.matrix))
+        return AffineMap(_snapped(back), _snapped(frozen(-back @ self.shift)), self.names, self.reverses_time)
 
     def same_as(self, other: AffineMap, tolerance: float = _SAME) -> bool:
         """Whether both act alike, to a relative tolerance."""
@@ -125,13 +119,14 @@ class AffineMap:
         return bool(
             self.reverses_time == other.reverses_time
             and np.abs(self.matrix - other.matrix).max() <= tolerance * scale
-            and np.abs(self.shift - other.shift).max() <= tolerance * max(1.0, float(np.abs(self.shift).max()))
+            and np.abs(self.shift - other.shift).max()
+            <= tolerance * max(1.0, float(np.abs(self.shift).max()))
         )
 
     @property
     def is_identity(self) -> bool:
         """Whether nothing moves and time runs forward."""
-        return self.same_as(AffineMap(np.eye(self.n_states), None, self.states))
+        return self.same_as(AffineMap(np.eye(self.n_states), None, self.names))
 
     def order(self, limit: int = _MOST_ORDER) -> int | None:
         """Least k >= 1 with g^k = 1, or None if there is none up to the limit."""
@@ -150,12 +145,12 @@ class AffineMap:
     def expression(self) -> str:
         """The map as text: what becomes of each state, and of time."""
         images = [
-            text_of((*self.states, "1"), [*row, shift], 6) for row, shift in zip(self.matrix, self.shift)
+            text_of((*self.names, "1"), [*row, shift], 6) for row, shift in zip(self.matrix, self.shift)
         ]
         time = ", t -> -t" if self.reverses_time else ""
         if self.n_states == 1:
-            return f"{self.states[0]} -> {images[0]}{time}"
-        return f"({', '.join(self.states)}) -> ({', '.join(images)}){time}"
+            return f"{self.names[0]} -> {images[0]}{time}"
+        return f"({', '.join(self.names)}) -> ({', '.join(images)}){time}"
 
     def __str__(self) -> str:
         return self.expression

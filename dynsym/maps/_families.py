@@ -220,7 +220,7 @@ def affine(
     """
     a = np.asarray(matrix, dtype=float)
     b = None if offset is None else np.asarray(offset, dtype=float)
-    names = None if states is None else _states(states)
+    names = () if states is None else _states(states)
     return AffineMap(a, b, names, reverses_time)
 
 

@@ -100,9 +100,11 @@ def group_of(maps: AffineMap | Sequence[AffineMap], limit: int = _LIMIT) -> Fini
     """
     every = [maps] if isinstance(maps, AffineMap) else list(maps)
     require(len(every) > 0, "a group needs at least one map, got none")
-    names = every[0].states
+    names = every[0].names
     for one in every:
-        require(one.states == names, f"maps over different states: {', '.join(one.states)} and {', '.join(names)}")
+        require(
+            one.names == names, f"maps over different states: {', '.join(one.names)} and {', '.join(names)}"
+        )
     known = _Register()
     known.add(AffineMap(np.eye(len(names)), None, names, label="identity"))
     chosen: list[AffineMap] = []

@@ -126,7 +126,7 @@ def _maps(found: DiscreteSymmetries) -> xr.Dataset:
         variables["matrix"] = (("map", "state", "from"), np.stack([g.matrix for g in maps]))
         variables["offset"] = (("map", "state"), np.stack([g.shift for g in maps]))
         variables["reverses_time"] = ("map", np.array([g.reverses_time for g in maps], dtype=np.int8))
-        coords = {"state": list(maps[0].states), "from": list(maps[0].states)}
+        coords = {"state": list(maps[0].names), "from": list(maps[0].names)}
     return xr.Dataset(variables, coords, {**_claim(found), "group": found.name})
 
 
