@@ -4,6 +4,7 @@ from . import (
     accessor,
     algebra,
     certify,
+    clouds,
     dictionary,
     differentiation,
     generators,
@@ -21,9 +22,11 @@ from .dictionary import Dictionary, Fourier, Monomials, Radial, Terms, parse_dic
 from .differentiation import Derivatives, LocalPolynomial, WeakForm
 from .enforce import conserving, equivariant_to
 from .findings import (
+    CloudSymmetries,
     ConservedQuantities,
     DiscreteSymmetries,
     Symmetries,
+    cloud_symmetries,
     conserved_quantities,
     discrete_symmetries,
     symmetries,
@@ -53,6 +56,7 @@ __all__ = [
     "Analysis",
     "AnalysisSettings",
     "Bootstrap",
+    "CloudSymmetries",
     "Compressed",
     "ConservedQuantities",
     "ConvergenceError",
@@ -88,6 +92,8 @@ __all__ = [
     "analyze",
     "bootstrap",
     "certify",
+    "cloud_symmetries",
+    "clouds",
     "compress",
     "conserved_quantities",
     "conserving",

@@ -21,7 +21,7 @@ NOUNS = {
         "Model",
     ),
     *("Monomials", "Radial", "Refit", "ScalarFunction", "Stepwise", "StoredRun"),
-    *("DiscreteSymmetries", "Symmetries", "Terms", "Trajectory"),
+    *("CloudSymmetries", "DiscreteSymmetries", "Symmetries", "Terms", "Trajectory"),
     *("VectorField", "WeakForm"),
     *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
 }
@@ -38,6 +38,7 @@ VERBS = {
         "open_runs",
     ),
     *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking"),
+    "cloud_symmetries",
     "discrete_symmetries",
     *("bootstrap", "path", "stability"),
 }
@@ -45,6 +46,7 @@ MODULES = {
     *(
         "algebra",
         "certify",
+        "clouds",
         "dictionary",
         "differentiation",
         "generators",
