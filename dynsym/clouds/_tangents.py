@@ -15,7 +15,8 @@ from scipy.spatial import cKDTree
 
 from .._checks import Array
 
-_MOST_BASES = 800
+_MOST_BASES = 600
+_TRIAL_BASES = 120  # that the number of neighbours is chosen on
 _ORDER = 2
 _BLOCKS = 5  # 2^5 blocks of neighbouring base points, for standard errors
 _SHARES = (0.01, 0.02, 0.04, 0.07, 0.12, 0.2)
@@ -73,12 +74,17 @@ def fit_tangents(x: Array, dimension: int, neighbours: int | None = None, seed: 
     need = 2 * _count(dimension, _ORDER + 1) + 4
     rng = np.random.default_rng(seed)
     bases = np.sort(rng.choice(m, min(_MOST_BASES, m), replace=False))
+    few = np.sort(rng.choice(m, min(_TRIAL_BASES, m), replace=False))
     tree = cKDTree(x)
     sizes = [neighbours] if neighbours is not None else sorted({int(s * m) for s in _SHARES})
-    fits = [_fits(x, bases, tree, dimension, k, rng) for k in sizes if 2 * need <= k <= m // 3]
-    if not fits:
+    sizes = [k for k in sizes if 2 * need <= k <= m // 3]
+    if not sizes:
         return f"{m} points are too few for local fits of dimension {dimension}: they need {6 * need} or more"
-    return min(fits, key=lambda f: _cost(f, m))
+    chosen = sizes[0]
+    if len(sizes) > 1:
+        trials = [_fits(x, few, tree, dimension, k, rng) for k in sizes]
+        chosen = min(trials, key=lambda f: _cost(f, m)).neighbours
+    return _fits(x, bases, tree, dimension, chosen, rng)
 
 
 def _cost(fits: LocalFits, m: int) -> float:

@@ -13,7 +13,7 @@ import scipy.linalg as sla
 from .._checks import Array, DataError, as_floats, require, require_finite
 from .._threads import one_blas_thread
 from ..algebra import LieAlgebra, identify
-from ..certify import CERTIFIED, UNDECIDED, Level, Verdict
+from ..certify import CERTIFIED, REFUTED, UNDECIDED, Level, Verdict
 from ..clouds import (
     Geometry,
     LevelFunctions,
@@ -29,11 +29,12 @@ from ..spectral import Spectrum, relative_spectrum
 from ..trajectory import Trajectory
 from ._canonical import Judge, as_undecided, shortened, simplify
 from ._cloud_verdicts import CloudJudge, LevelJudge, LocalJudge
-from ._symmetries import _algebra, _describe, _independent, _sort
+from ._symmetries import _algebra, _describe
 
 _FEWEST = 60
 _MOST_UNDECIDED = 6
-_APART = 1e-3
+_APART = 1e-3  # fields smaller on the points than this share of the largest vanish there
+_NEW = 0.15  # sine of the angle to the fields already listed, above which a field is a new one
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +75,8 @@ class CloudSymmetries:
         What the verdicts speak of: the points moved onto the submanifold.
     level
         Tolerance and error level.
+    undecided
+        Number of directions that are neither certified nor refuted; not all of them are listed.
     warnings
         In words.
     """
@@ -87,6 +90,7 @@ class CloudSymmetries:
     noise: float
     region: Region
     level: Level
+    undecided: int
     warnings: tuple[str, ...] = ()
 
     @property
@@ -96,19 +100,18 @@ class CloudSymmetries:
 
     @property
     def complete(self) -> bool:
-        """Whether every direction was decided, so that the algebra is all of it."""
-        return all(f.verdict.status != UNDECIDED for f in self.findings) and self.algebra is not None
+        """Whether every direction is certified or refuted and the certified ones close: their algebra is then all of it."""
+        return self.undecided == 0 and self.algebra is not None
 
     @property
     def name(self) -> str:
-        """The name of the algebra."""
-        if not len(self.generators):
-            return "trivial"
-        return "not closed" if self.algebra is None else self.algebra.name
+        """The name of the algebra; `undecided` unless it is complete."""
+        if not self.complete or self.algebra is None:
+            return UNDECIDED
+        return self.algebra.name if len(self.generators) else "trivial"
 
     def __str__(self) -> str:
-        open_ones = sum(f.verdict.status == UNDECIDED for f in self.findings)
-        more = f", {open_ones} undecided" if open_ones else ""
+        more = f", {self.undecided} undecided" if self.undecided else ""
         gone = f" ({self.vanishing} more vanish on the points)" if self.vanishing else ""
         head = (
             f"{len(self.generators)} certified symmetries{more} of {len(self.spectrum.values)} candidates{gone}; "
@@ -191,7 +194,7 @@ def cloud_symmetries(
         kept, gone = _split(gram, judge.volume_gram(), judge.vanishing_below())
         short = relative_spectrum(judge.operator() @ kept, kept.T @ gram @ kept, "relative to |xi|")
         spectrum = Spectrum(short.values, kept @ short.vectors, short.metric)
-        certified, undecided = _sort(spectrum, judge.verdict, level)
+        certified, undecided = _sorted(spectrum, judge)
         findings = _canonical(candidates, judge, certified, gone, level)
         findings += [
             CloudFinding(
@@ -202,6 +205,7 @@ def cloud_symmetries(
             for v in undecided[:_MOST_UNDECIDED]
         ]
         good = [f for f in findings if f.verdict.status == CERTIFIED]
+        count = len(undecided) + len(certified) - len(good)
         generators = candidates.combine(np.zeros((len(candidates), 0)))
         for finding in good:
             generators = generators + finding.generator
@@ -216,6 +220,7 @@ def cloud_symmetries(
         judge.noise,
         region,
         level,
+        count,
         (*notes, *doubts),
     )
 
@@ -277,6 +282,14 @@ def _geometry(
     return LocalJudge(candidates, fits, level, doubt), notes, dimension
 
 
+def _sorted(spectrum: Spectrum, judge: CloudJudge) -> tuple[list[Array], list[Array]]:
+    """Certified and undecided directions. All are judged: the algebra is known only if every other one is refuted."""
+    by_status: dict[str, list[Array]] = {CERTIFIED: [], UNDECIDED: [], REFUTED: []}
+    for vector in spectrum.vectors.T:
+        by_status[judge.verdict(vector).status].append(vector)
+    return by_status[CERTIFIED], by_status[UNDECIDED]
+
+
 def _split(gram: Array, volume: Array, below: float) -> tuple[Array, Array]:
     """Directions that are seen on the points, and those that vanish there: (q, k) and (q, q - k).
 
@@ -325,11 +338,15 @@ def _pivot(v: Array) -> float:
 
 
 def _fresh(root: Array, listed: list[Array], vector: Array) -> bool:
-    """Whether a field is seen on the points and is no combination of those listed."""
+    """Whether a field is seen on the points and is, beyond the errors, no combination of those listed."""
     own = root @ vector
-    if np.linalg.norm(own) <= _APART * np.linalg.norm(root) * np.linalg.norm(vector):
+    length = float(np.linalg.norm(own))
+    if length <= _APART * np.linalg.norm(root) * np.linalg.norm(vector):
         return False
-    return _independent([*(root @ v for v in listed), own], np.ones(len(own)))
+    if not listed:
+        return True
+    basis = np.linalg.qr(np.stack([root @ v for v in listed], axis=1))[0]
+    return bool(np.linalg.norm(own - basis @ (basis.T @ own)) > _NEW * length)
 
 
 def _named(
