@@ -14,7 +14,14 @@ import numpy.typing as npt
 from ._checks import ConvergenceError, DataError, require
 from .compress import working_on
 from .dictionary import Dictionary, parse_dictionary
-from .findings import ConservedQuantities, Symmetries, conserved_quantities, symmetries
+from .findings import (
+    ConservedQuantities,
+    DiscreteSymmetries,
+    Symmetries,
+    conserved_quantities,
+    discrete_symmetries,
+    symmetries,
+)
 from .generators import by_name, with_time_scaling
 from .inner_product import region_around
 from .ladder import choose_dictionary, invariants_for
@@ -85,6 +92,7 @@ class Analysis:
     refit: Refit | None
     warnings: tuple[str, ...]
     timings: dict[str, float] = field(default_factory=dict)
+    discrete: DiscreteSymmetries | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record of schema version 1; numbers are finite or None."""
@@ -94,6 +102,8 @@ class Analysis:
 
     def __str__(self) -> str:
         parts = [str(self.model), str(self.laws), str(self.symmetries)]
+        if self.discrete is not None:
+            parts.append(str(self.discrete))
         if self.refit is not None:
             parts.append(str(self.refit))
         return "\n\n".join([*parts, *(f"warning: {w}" for w in self.warnings)])
@@ -151,6 +161,7 @@ def analyze(
     model = replace(model, region=region_around(model.source.clouds, seed=how.seed))
     clock.done("fit", 0.35)
     found = _symmetries(model, how)
+    maps = discrete_symmetries(model, None, how.delta, how.alpha)
     clock.done("symmetries", 0.55)
     where = invariants_for(model, chosen) if how.invariants == "auto" else how.invariants
     laws = conserved_quantities(model, parse_dictionary(where, model.field.names), how.delta, how.alpha)
@@ -162,7 +173,16 @@ def analyze(
     warnings = (*notes, *concerns, *doubts, *found.warnings, *laws.warnings, *trouble)
     facts = {"paths": _paths(data)} | _input(runs, model, chosen, where, how)
     return Analysis(
-        facts, tuple(runs), report, model, laws, found, again, tuple(dict.fromkeys(warnings)), clock.timings
+        facts,
+        tuple(runs),
+        report,
+        model,
+        laws,
+        found,
+        again,
+        tuple(dict.fromkeys(warnings)),
+        clock.timings,
+        maps,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy as sp
 
-from .findings import Law, SymmetryFinding
+from .findings import DiscreteFinding, Law, SymmetryFinding
 from .refit import Refit
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ SCHEMA = 1
 def record_of(analysis: Analysis) -> dict[str, Any]:
     """The record of schema version 1."""
     model = analysis.model
-    algebra = analysis.symmetries.algebra
+    algebra, maps = analysis.symmetries.algebra, analysis.discrete
     return plain(
         {
             "schema": SCHEMA,
@@ -41,6 +41,10 @@ def record_of(analysis: Analysis) -> dict[str, Any]:
                 "name": "not closed" if algebra is None else algebra.name,
                 "structure_constants": None if algebra is None else algebra.structure_constants,
             },
+            "discrete_symmetries": [] if maps is None else [_map(finding) for finding in maps.findings],
+            "discrete_group": None
+            if maps is None or maps.group is None
+            else {"name": maps.group.name, "order": len(maps.group)},
             "region": analysis.symmetries.region.description,
             "hamiltonian": None,
             "refit": None if analysis.refit is None else _refit(analysis.refit),
@@ -80,6 +84,21 @@ def _symmetry(finding: SymmetryFinding) -> dict[str, Any]:
         "defect_lower": finding.verdict.lower,
         "reason": finding.verdict.reason,
         "trivial": finding.trivial,
+    }
+
+
+def _map(finding: DiscreteFinding) -> dict[str, Any]:
+    return {
+        "label": finding.label,
+        "matrix": finding.map.matrix,
+        "offset": finding.map.shift,
+        "reverses_time": finding.map.reverses_time,
+        "expression": finding.expression,
+        "verdict": finding.verdict.status,
+        "defect": finding.verdict.defect,
+        "defect_upper": finding.verdict.upper,
+        "defect_lower": finding.verdict.lower,
+        "reason": finding.verdict.reason,
     }
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ..analysis import Analysis
 from ..certify import Verdict
-from ..findings import ConservedQuantities, Symmetries
+from ..findings import ConservedQuantities, DiscreteSymmetries, Symmetries
 from ..refit import Refit
 from ..regression import Model
 from ..report import rounded, short
@@ -21,6 +21,7 @@ from ..trajectory import DataQuality
 
 _STYLE = {"certified": "green", "refuted": "red", "undecided": "yellow"}
 _MOST_RUNS = 12
+_MOST_MAPS = 16
 
 
 def show_analysis(out: Console, done: Analysis) -> None:
@@ -34,6 +35,8 @@ def show_analysis(out: Console, done: Analysis) -> None:
     show_model(out, done.model, "Equations")
     show_laws(out, done.laws)
     show_symmetries(out, done.symmetries)
+    if done.discrete is not None:
+        show_discrete(out, done.discrete)
     if done.refit is not None:
         show_refit(out, done.refit)
 
@@ -83,11 +86,23 @@ def show_symmetries(out: Console, found: Symmetries) -> None:
     _findings(out, rows, "kind", found)
 
 
+def show_discrete(out: Console, found: DiscreteSymmetries) -> None:
+    """Discrete symmetries and reversals with verdict and bound, and the group they form."""
+    _heading(out, f"Discrete symmetries ({len(found.maps)} certified; group {found.name})")
+    rows = [
+        (f.verdict, f.label, Text(f.expression, overflow="fold"), f.verdict.reason)
+        for f in found.findings[:_MOST_MAPS]
+    ]
+    _findings(out, rows, "kind", found)
+    if len(found.findings) > _MOST_MAPS:
+        out.print(f"  and {len(found.findings) - _MOST_MAPS} more")
+
+
 def _findings(
     out: Console,
     rows: Sequence[tuple[Verdict, str, Text, str]],
     fact: str,
-    found: Symmetries | ConservedQuantities,
+    found: Symmetries | ConservedQuantities | DiscreteSymmetries,
 ) -> None:
     if rows:
         table = _table("verdict", ">defect", ">at most", fact if fact == "kind" else f">{fact}", "expression")

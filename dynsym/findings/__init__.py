@@ -1,5 +1,7 @@
 """Verbs that say what holds: symmetries and conserved quantities of a fit, each with a verdict."""
 
+from ._clouds import CloudFinding, CloudSymmetries, cloud_symmetries
+from ._discrete import DiscreteFinding, DiscreteSymmetries, discrete_symmetries
 from ._evidence import evidence_of, misfit
 from ._hamiltonian import hamiltonian_structure
 from ._laws import ConservedQuantities, Law, conserved_quantities, drift_along
@@ -9,7 +11,11 @@ from ._symmetries import Symmetries, SymmetryFinding, candidates_over, symmetrie
 from ._tensors import InvariantTensors, Multiplied, TensorFinding, invariant_tensors
 
 __all__ = [
+    "CloudFinding",
+    "CloudSymmetries",
     "ConservedQuantities",
+    "DiscreteFinding",
+    "DiscreteSymmetries",
     "Generated",
     "HamiltonianStructure",
     "InvariantTensors",
@@ -20,7 +26,9 @@ __all__ = [
     "SymmetryFinding",
     "TensorFinding",
     "candidates_over",
+    "cloud_symmetries",
     "conserved_quantities",
+    "discrete_symmetries",
     "drift_along",
     "evidence_of",
     "hamiltonian_structure",

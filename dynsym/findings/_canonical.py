@@ -112,6 +112,21 @@ def _together(trial: Array, accepted: Accept) -> tuple[Array, Verdict] | None:
     return form, verdict
 
 
+def rounded(vector: Array) -> Array:
+    """The vector with nearly equal sizes made equal and each ratio replaced by the simplest number near it: a form to be tested."""
+    groups = _Groups.of(vector)
+    form = groups.equalised()
+    for i, ratio in enumerate(groups.ratios):
+        form = groups.moved(form, i, simple(float(ratio)))
+    return form
+
+
+def simple(value: float) -> float:
+    """The simplest known number near a positive value, else the value."""
+    found = candidates(value, _REACH)
+    return found[0].value if found else value
+
+
 def _resolved(form: Array, groups: _Groups, i: int, known: Known, accepted: Accept) -> bool:
     """Whether the data refuse the form with size i moved to either edge of the window in which chance is unlikely."""
     if known.rank <= _PLAIN:

@@ -17,7 +17,7 @@ from ..inner_product import Region
 from ..sections import Bivector, ScalarFunction
 from ..spectral import relative_spectrum
 from ..vector_field import VectorField
-from ._canonical import _rounded, _simple
+from ._canonical import rounded, simple
 from ._search import grades_of
 
 _CUTS = (0.1, 0.05, 0.02, 0.01, 1e-3, 1e-5, 1e-8)
@@ -144,7 +144,7 @@ def _round(
     best: Array, verdict: Verdict, allowed: float, judged: Callable[[Array], Verdict]
 ) -> tuple[Array, Verdict]:
     """All coefficients at once to simple fractions, then those that it works for one by one."""
-    every = np.array([np.sign(v) * _simple(abs(v)) if v else 0.0 for v in best])
+    every = np.array([np.sign(v) * simple(abs(v)) if v else 0.0 for v in best])
     found = judged(every)
     if found.status == CERTIFIED and found.upper <= allowed:
         return every, found
@@ -183,9 +183,9 @@ def casimirs_of(
         for vector in sparse_vectors(span, weights):
             big = np.abs(vector) * weights
             sparse = np.where(big > 1e-6 * big.max(), vector, 0.0)
-            simple = _rounded(sparse)
-            exact = np.linalg.norm(rows @ simple) <= limit * np.sqrt(simple @ gram @ simple)
-            chosen = simple if exact else sparse
+            plain = rounded(sparse)
+            exact = np.linalg.norm(rows @ plain) <= limit * np.sqrt(plain @ gram @ plain)
+            chosen = plain if exact else sparse
             chosen = chosen / (np.abs(chosen).max() * np.sign(chosen[np.flatnonzero(chosen)[0]]))
             if len(out) < n - rank and independent([*out, ScalarFunction(dictionary, chosen)], region):
                 out.append(ScalarFunction(dictionary, chosen))

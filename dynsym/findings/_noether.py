@@ -16,7 +16,7 @@ from ..inner_product import Region
 from ..sections import Bivector, ScalarFunction
 from ..tensor_derivative import tensor_gram, tensor_matrix
 from ..vector_field import VectorField
-from ._canonical import _rounded
+from ._canonical import rounded
 from ._energy import generated
 from ._symmetries import Symmetries, SymmetryFinding
 
@@ -119,7 +119,7 @@ def _nearest(
     length = float(np.linalg.norm(target))
     if length == 0 or not short.any():
         return np.zeros(dictionary.n_terms), 1.0
-    forms = [_rounded(short), short]
+    forms = [rounded(short), short]
     defects = [float(np.linalg.norm(rows @ form - target)) / length for form in forms]
     best = 0 if defects[0] <= defects[1] + 1e-3 else 1
     return span @ forms[best], defects[best]

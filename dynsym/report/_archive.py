@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from ..certify import Verdict
+from ..findings import DiscreteSymmetries
 from ._json import json_text
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def write_netcdf(analysis: Analysis, path: Path, attributes: dict[str, Any]) -> 
         "symmetries": _symmetries(analysis),
         "input": _input(analysis),
     }
+    if analysis.discrete is not None:
+        groups["discrete_symmetries"] = _maps(analysis.discrete)
     for name, dataset in groups.items():
         dataset.to_netcdf(path, mode="a", group=name, engine="netcdf4")
 
@@ -111,6 +114,20 @@ def _symmetries(analysis: Analysis) -> xr.Dataset:
         axes = ("certified", "certified_2", "certified_3")
         variables["structure_constants"] = (axes, found.algebra.structure_constants)
     return xr.Dataset(variables, attrs=attributes)
+
+
+def _maps(found: DiscreteSymmetries) -> xr.Dataset:
+    variables = _verdicts("map", [f.verdict for f in found.findings])
+    variables["label"] = ("map", _text([f.label for f in found.findings]))
+    variables["expression"] = ("map", _text([f.expression for f in found.findings]))
+    coords: dict[str, Any] = {}
+    if found.findings:
+        maps = [f.map for f in found.findings]
+        variables["matrix"] = (("map", "state", "from"), np.stack([g.matrix for g in maps]))
+        variables["offset"] = (("map", "state"), np.stack([g.shift for g in maps]))
+        variables["reverses_time"] = ("map", np.array([g.reverses_time for g in maps], dtype=np.int8))
+        coords = {"state": list(maps[0].names), "from": list(maps[0].names)}
+    return xr.Dataset(variables, coords, {**_claim(found), "group": found.name})
 
 
 def _claim(found: Any) -> dict[str, Any]:

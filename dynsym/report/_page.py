@@ -10,13 +10,13 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from .. import plot
-from ..findings import ConservedQuantities, Symmetries
+from ..findings import ConservedQuantities, DiscreteSymmetries, Symmetries
 from ..refit import Refit
 from ..regression import Model
 from ._mathml import equation_pieces, function_pieces, generator_pieces
 from ._numbers import rounded, short
 from ._svg import inline_svg
-from ._words import law_sentence, symmetry_sentence, what_is_claimed
+from ._words import law_sentence, map_sentence, maps_claimed, symmetry_sentence, what_is_claimed
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Context = dict[str, Any]
 _OPEN_ROWS = 36  # longer tables of coefficients are folded
 _MOST_RUNS = 12
+_MOST_MAPS = 16
 
 
 def html_page(analysis: Analysis, version: str, command: str = "") -> str:
@@ -64,6 +65,7 @@ def _context(analysis: Analysis, version: str, command: str) -> Context:
         "rows": model.method.description,
         "laws": _laws(analysis.laws),
         "symmetries": _symmetries(analysis.symmetries),
+        "discrete": None if analysis.discrete is None else _discrete(analysis.discrete),
         "algebra": _algebra(analysis.symmetries),
         "figures": _figures(analysis),
         "refit": _refit(analysis.refit),
@@ -173,6 +175,21 @@ def _symmetries(found: Symmetries) -> Context:
         for f in found.findings
     ]
     return {"rows": rows, "summary": what_is_claimed(found, "symmetry"), "notes": found.warnings}
+
+
+def _discrete(found: DiscreteSymmetries) -> Context:
+    rows = [
+        {
+            "text": f.expression,
+            "label": f.label,
+            "status": f.verdict.status,
+            "defect": short(f.verdict.defect),
+            "upper": short(f.verdict.upper),
+            "sentence": map_sentence(f, found),
+        }
+        for f in found.findings[:_MOST_MAPS]
+    ]
+    return {"rows": rows, "summary": maps_claimed(found), "notes": found.warnings}
 
 
 def _algebra(found: Symmetries) -> Context | None:

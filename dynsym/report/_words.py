@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from ..certify import CERTIFIED, REFUTED, Level, Verdict
-from ..findings import ConservedQuantities, Law, Symmetries, SymmetryFinding
+from ..findings import (
+    ConservedQuantities,
+    DiscreteFinding,
+    DiscreteSymmetries,
+    Law,
+    Symmetries,
+    SymmetryFinding,
+)
 from ._numbers import short
 
 
@@ -34,6 +41,27 @@ def symmetry_sentence(finding: SymmetryFinding, found: Symmetries) -> str:
         else ""
     )
     return f"{claim} {_level(found.level)}.{tail}"
+
+
+def map_sentence(finding: DiscreteFinding, found: DiscreteSymmetries) -> str:
+    """One map in words, to follow its formula."""
+    verdict = finding.verdict
+    kind = "reverses the dynamics" if finding.map.reverses_time else "is a symmetry"
+    if verdict.status == CERTIFIED:
+        claim = f"{kind}: {_ruled_out(verdict)} {_where(finding.region.description)}"
+    elif verdict.status == REFUTED:
+        claim = f"is not a symmetry: {verdict.reason} {_where(finding.region.description)}"
+    else:
+        claim = f"may or may not be a symmetry, the data cannot tell: {verdict.reason}"
+    return f"{claim} {_level(found.level)}."
+
+
+def maps_claimed(found: DiscreteSymmetries) -> str:
+    """The number of certified maps and their group, as a sentence."""
+    count = found.level.trials
+    if not found.maps:
+        return f"None of {count} changes of place and sign of the states, with and without reversal of time, is certified."
+    return f"Of {count} candidates {len(found.maps)} are certified; they generate the group {found.name}."
 
 
 def what_is_claimed(found: Symmetries | ConservedQuantities, kind: str) -> str:
