@@ -39,6 +39,8 @@ RUNS = [
     "Kepler, uniform starts",
     "fluid triangle",
     "pendulum on a circle",
+    "damped pendulum, circle",
+    "Lotka-Volterra",
     "pendulum, random times",
 ]
 SLOW_RUNS = [
