@@ -1,8 +1,8 @@
 """An air track and a pendulum, measured: what holds, what friction breaks, and how fast
 
-A glider between two springs on an air track, and a pendulum, both recorded in a student laboratory: 870
-positions in whole millimetres at 30 Hz, and 556 angles at 6 Hz with gaps. Velocities come with the
-recordings. The program is told neither which is which nor that there is friction.
+A glider between two springs on an air track, and a pendulum, both filmed: 870 positions in whole units at 30
+Hz, and 556 angles at 6 Hz with gaps. Velocities come with the recordings. Nobody tells the program that there
+is friction, or that the velocities are not exactly the slopes of the positions.
 
 Glider. Among linear functions the fit keeps three,
 
@@ -22,8 +22,8 @@ $$ \\theta' = 1.048\\,w - 0.004\\,\\sin\\theta, \\qquad w' = 0.0117 - 0.0089\\,w
 
 No symmetry under scaling this time: the restoring force is no line. Friction is $0.0089 \\pm 0.0014$ per
 second, the energy is refuted again, and falls by a share of 0.0119 per second, half in 58 s. The reflection
-is refuted too, by the constant: the pendulum hangs at $\\theta = 0.009$, so zero of the encoder is half a
-degree off. And the recorded angle is not quite the angle: offered $\\theta$ beside its sine, the fit moves a
+is refuted too, by the constant: the pendulum hangs at $\\theta = 0.009$, so the zero of the recorded angle is
+half a degree off. And the recorded angle is not quite the angle: offered $\\theta$ beside its sine, the fit moves a
 twelfth of the force to it, five standard errors.
 
 The recordings are those of M. Schmidt and H. Lipson (2009), Science 324, 81, and are not part of the package.

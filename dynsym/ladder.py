@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import combinations
 from math import comb
 
 import numpy as np
@@ -30,6 +32,54 @@ class Rung:
     text: str
     dictionary: Dictionary
     errors: Array
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """Several points in the plane or in space, as the names of their coordinates tell: x1, y1, x2, y2.
+
+    Examples
+    --------
+    >>> from dynsym.ladder import Bodies
+    >>> bodies = Bodies.of(("x1", "y1", "x2", "y2"))
+    >>> bodies.potentials()
+    ['1/sqrt((x1-x2)^2+(y1-y2)^2)']
+    >>> Bodies.of(("x", "y")) is None
+    True
+    """
+
+    axes: tuple[str, ...]
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, positions: Sequence[str]) -> Bodies | None:
+        """Two or more bodies with the same two or three coordinates each, or None if the names do not say so."""
+        parts = [re.fullmatch(r"([A-Za-z]+)_?(\d+)", name) for name in positions]
+        if not parts or any(part is None for part in parts):
+            return None
+        axes = tuple(dict.fromkeys(part[1] for part in parts if part))
+        labels = tuple(dict.fromkeys(name[len(part[1]) :] for name, part in zip(positions, parts) if part))
+        complete = {a + b for a in axes for b in labels} == set(positions)
+        return cls(axes, labels) if complete and len(axes) in (2, 3) and len(labels) >= 2 else None
+
+    def pairs(self) -> list[tuple[list[str], str]]:
+        """Of each pair of bodies the differences of coordinates, and their squared distance."""
+        out = []
+        for a, b in combinations(self.labels, 2):
+            apart = [f"({axis}{a}-{axis}{b})" for axis in self.axes]
+            out.append((apart, "(" + "+".join(f"{d}^2" for d in apart) + ")"))
+        return out
+
+    def pulls(self) -> list[str]:
+        """Central forces between pairs, (x_a - x_b)/r^k for k = 1..5."""
+        return [f"{d}/{square}^({k}/2)" for apart, square in self.pairs() for d in apart for k in range(1, 6)]
+
+    def potentials(self) -> list[str]:
+        """1/r of each pair; for two bodies also the direction from one to the other."""
+        out = [f"1/sqrt{square}" for _, square in self.pairs()]
+        if len(self.labels) == 2:
+            out += [f"{d}/sqrt{square}" for apart, square in self.pairs() for d in apart]
+        return out
 
 
 def choose_dictionary(runs: Sequence[AnyRun], workers: int = 1) -> tuple[Dictionary, str, list[str]]:
@@ -82,7 +132,7 @@ def _doubts(best: Rung, ready: Prepared) -> list[str]:
 
 
 def rungs(ready: Prepared) -> list[str]:
-    """Dictionaries from simple to rich: polynomials, harmonics of single states, powers of the distance."""
+    """Dictionaries from simple to rich: polynomials, harmonics of single states, powers of distances."""
     n = ready.runs[0].n_states
     rows = sum(len(run) for run in ready.runs)
     out = [f"poly({d})" for d in (1, 2, 3) if _fits(comb(n + d, d), rows)]
@@ -93,6 +143,9 @@ def rungs(ready: Prepared) -> list[str]:
         chosen = ", ".join(positions)
         if _fits((n + 1) * 5, rows):
             out.append(f"poly(1) + poly(1; {chosen}) * radial({chosen}; -5..-1)")
+    bodies = Bodies.of(positions)
+    if bodies is not None and _fits(n + 1 + len(bodies.pulls()), rows):
+        out.append(f"poly(1) + terms({', '.join(bodies.pulls())})")
     out += [f"poly({d})" for d in (4, 5) if _fits(comb(n + d, d), rows)]
     if _fits((n + 1) * (2 * n + 1), rows) and n <= 4:
         out.append("poly(2) + poly(1) * fourier(1)")
@@ -174,6 +227,9 @@ def invariants_for(model: Model, dictionary: str) -> str:
         inside = dictionary.split("radial(")[1].split(";")[0].strip()
         extra.append(f"poly(1; {inside}) * radial({inside}; -1)")
         extra.append(f"radial({inside}; -4..-1)")
+    bodies = Bodies.of(positions_of(model.source))
+    if bodies is not None and bodies.pulls()[0] in dictionary:
+        extra.append(f"terms({', '.join(bodies.potentials())})")
     if "sin(" in terms or "cos(" in terms:
         extra.append("fourier(1)")
         if n <= 4:

@@ -15,6 +15,7 @@ import numpy as np
 
 import dynsym as dy
 from dynsym._checks import Array
+from dynsym._threads import one_blas_thread
 from dynsym.certify import CERTIFIED, REFUTED, Level, Verdict
 from dynsym.discover import ConservationReading
 from dynsym.findings._search import Search
@@ -39,6 +40,11 @@ class AlongRuns:
 
 def along_runs(runs: Sequence[dy.Trajectory], dictionary: dy.Dictionary, limit: float = CLEAN) -> AlongRuns:
     """All functions of a dictionary whose relative drift stays below the limit on every run taken together."""
+    with one_blas_thread():
+        return _read(runs, dictionary, limit)
+
+
+def _read(runs: Sequence[dy.Trajectory], dictionary: dy.Dictionary, limit: float) -> AlongRuns:
     x = np.concatenate([run.x for run in runs])
     spread = np.sqrt(np.mean([run.x.var(axis=0) for run in runs], axis=0))
     size = np.sqrt(np.mean(dictionary.evaluate(x) ** 2, axis=0))

@@ -155,10 +155,16 @@ def quartic_spring(dimension: int, n_runs: int = 100) -> list[dy.Trajectory]:
     )
 
 
-def pendulum_on_circle(n_runs: int = 100) -> list[dy.Trajectory]:
-    """The pendulum as (x, y, vx, vy) with x^2 + y^2 = 1, starts th, w uniform in [-1, 1]."""
+def lotka_volterra(n_runs: int = 100) -> list[dy.Trajectory]:
+    """x' = x - x y, y' = x y - y, starts uniform in [1/2, 2]."""
+    starts = np.random.default_rng(0).uniform(0.5, 2.0, (n_runs, 2))
+    return simulated(lambda s: np.array([s[0] - s[0] * s[1], s[0] * s[1] - s[1]]), starts, COMET_TIMES, "x y")
+
+
+def pendulum_on_circle(n_runs: int = 100, damping: float = 0.0) -> list[dy.Trajectory]:
+    """th'' = -sin th - damping th' as (x, y, vx, vy) with x^2 + y^2 = 1, starts th, w uniform in [-1, 1]."""
     starts = np.random.default_rng(0).uniform(-1, 1, (n_runs, 2))
-    runs = simulated(lambda s: np.array([s[1], -np.sin(s[0])]), starts, COMET_TIMES, "th w")
+    runs = simulated(lambda s: np.array([s[1], -np.sin(s[0]) - damping * s[1]]), starts, COMET_TIMES, "th w")
     out = []
     for run in runs:
         th, w = run.x.T

@@ -31,6 +31,11 @@ KNOWN_FAILURES: dict[tuple[str, float], str] = {
         0.01,
     ): "close encounters leave the forces too uncertain for some seeds: all undecided",
     ("radial_sphere", 0.01): "eight rays; for some seeds the rotations stay undecided",
+    ("seir", 0.01): "eight runs are not told from a quadratic surface at this noise: all undecided",
+    (
+        "quartic_spring_3d",
+        0.01,
+    ): "504 coefficients; for some seeds eight runs leave cubic terms open: all undecided",
 }
 
 # (case, noise): verdicts that claim more than they should. Must be empty for a release.

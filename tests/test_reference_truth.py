@@ -19,7 +19,7 @@ from reference import (
 
 import dynsym as dy
 
-HEAVY = {"rotated_cubic_oscillator", "three_body_planar"}
+HEAVY = {"rotated_cubic_oscillator", "three_body_planar", "quartic_spring_3d", "two_body_planar"}
 NAMES = dy.systems.names()
 CONTROLS = {system.name for system in dy.systems.controls()}
 CLEAN = [pytest.param(name, marks=pytest.mark.slow if name in HEAVY else ()) for name in NAMES]

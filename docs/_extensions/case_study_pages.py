@@ -78,14 +78,15 @@ def section(path: Path, figures: Path) -> str:
 def _without_data(
     title: str, story: str, expected: dict[str, tuple[Any, dict[str, float]]], path: Path
 ) -> str:
-    """The part of a study whose data are not part of the package: story and expected numbers, no figure."""
+    """The part of a study whose data are not part of the package: story, a stored figure and expected numbers."""
     rows = [
         f"| {name.replace('_', ' ')} | {_shown(value)} | {_allowed(tolerance)} |"
         for name, (value, tolerance) in expected.items()
     ]
     table = "\n".join(["| number | expected | tolerance |", "|---|---|---|", *rows])
-    note = f"From `case_studies/{path.name}`. The data were not there when this page was built, so the figure is left out."
-    return "\n\n".join([f"## {title.rstrip('.')}", story.strip(), table, note])
+    note = f"From `case_studies/{path.name}`. The data were not there when this page was built: the figure is a stored one."
+    picture = f"![{title}](_static/{path.stem}.png)"
+    return "\n\n".join([f"## {title.rstrip('.')}", story.strip(), picture, table, note])
 
 
 def fill_page(app: Sphinx, docname: str, source: list[str]) -> None:
