@@ -13,7 +13,7 @@ from .._threads import one_blas_thread
 from ..algebra import LieAlgebra, identify, structure_constants
 from ..certify import CERTIFIED, REFUTED, UNDECIDED, Evidence, Level, Verdict, judge
 from ..dictionary._base import with_names
-from ..discover import SymmetryReading, fair, read_symmetries, sparse_basis
+from ..discover import SymmetryReading, fair, read_symmetries, sparse_vectors
 from ..generators import Generators
 from ..inner_product import Region, generic_region
 from ..lie_derivative import equivariance_matrix
@@ -22,8 +22,10 @@ from ..spectral import Spectrum
 from ..vector_field import VectorField
 from ._canonical import Judge, as_undecided, shortened, simplify
 from ._evidence import evidence_of
+from ._simultaneous import Simultaneous, hold_together
 
 _MOST_UNDECIDED = 6
+_APART = 0.1  # norm of a combination of generators of norm 1 below which it is noise rather than another one
 _EXACT = 1e-5  # tolerance of ranks up to which the invariants of an algebra are believed
 
 
@@ -146,11 +148,14 @@ def symmetries(
     where = _region(model, region)
     level = Level(delta, alpha, len(own))
     with one_blas_thread():
-        around = fair(field, where)
+        # A region that was asked for is taken as it is.
+        around = where if region is not None else fair(field, where)
         reading = read_symmetries(own, field, around)
-        judged = _judge_with(own, field, reading, around, evidence_of(model), level)
+        evidence = evidence_of(model)
+        together = hold_together(own, field, reading, around, evidence, level)
+        judged = _judge_with(own, field, reading, around, evidence, level, together)
         certified, undecided = _sort(reading.spectrum, judged, level)
-        findings = _canonical(own, field, reading, certified, judged, level)
+        findings = _canonical(own, field, reading, certified, judged, level, together)
         findings += [
             _finding(own, field, v, as_undecided(judged(v), "it is a combination of undecided directions"))
             for v in _sparse(undecided, reading)
@@ -182,6 +187,7 @@ def _judge_with(
     region: Region,
     evidence: Evidence,
     level: Level,
+    together: Simultaneous,
 ) -> Callable[[Array], Verdict]:
     """The verdict on the combination of candidates with given weights (q,)."""
 
@@ -193,7 +199,8 @@ def _judge_with(
             eta = (ramp.evaluate(region.points)[0] / region.scale * region.roots[:, None]).ravel()
             operator = np.vstack([operator, equivariance_matrix(ramp, field.dictionary, region)])
             offset = np.concatenate([eta, np.zeros(len(eta))])
-        return judge(operator, reading.size(weights), evidence, level, offset)
+        at_once = together.bound_of(weights, level.alpha)
+        return judge(operator, reading.size(weights), evidence, level, offset, at_once)
 
     return judged
 
@@ -224,23 +231,51 @@ def _canonical(
     certified: list[Array],
     judged: Callable[[Array], Verdict],
     level: Level,
+    together: Simultaneous,
 ) -> list[SymmetryFinding]:
     if not certified:
         return []
     weights = np.sqrt(np.maximum(np.diag(reading.matrix.bound), 1e-300))
-    basis = sparse_basis(np.stack(certified, axis=1), weights)
+    basis = _sparse_basis(np.stack(certified, axis=1), weights)
     gram = reading.matrix.parts.T @ reading.matrix.parts + reading.matrix.bound
     judge_form = Judge(reading.matrix.operator, gram, weights, judged, level)
+    plain = [(vector, judged(vector)) for vector in basis.T]
     out: list[tuple[Array, Verdict]] = []
-    for vector in basis.T:
+    for vector, own in plain:
         simple, verdict = simplify(vector, judge_form)
         # Two vectors may simplify to the same form; the second then keeps its own.
-        if not _independent([v for v, _ in out] + [simple], weights):
-            simple, verdict = vector, judged(vector)
+        if _alike([v for v, _ in out] + [simple], weights):
+            simple, verdict = vector, own
         out.append((simple, verdict))
+    if _alike([v for v, _ in out], weights) or _broken_together([v for v, _ in out], plain, together, level):
+        out = plain
     out.sort(key=lambda pair: (int(np.count_nonzero(pair[0])), pair[1].defect))
     out.sort(key=lambda pair: pair[1].status != CERTIFIED)
     return [_finding(candidates, field, v, verdict) for v, verdict in out]
+
+
+def _sparse_basis(span: Array, weights: Array) -> Array:
+    """Sparse vectors that span the same space, well apart: (q, r) -> (q, r).
+
+    In a noisy space the sparsest vectors through different coordinates are often one generator with different errors; their
+    difference is noise, and no symmetry.
+    """
+    chosen: list[Array] = []
+    for v in sparse_vectors(span, weights):
+        if not _alike([*chosen, v], weights):
+            chosen.append(v)
+        if len(chosen) == span.shape[1]:
+            return np.stack(chosen, axis=1)
+    return span
+
+
+def _broken_together(
+    forms: list[Array], plain: list[tuple[Array, Verdict]], together: Simultaneous, level: Level
+) -> bool:
+    """Whether some combination of the simpler forms may be broken although none of the fitted ones is."""
+    before = together.bound_of_all(np.stack([v for v, _ in plain], axis=1), level.alpha)
+    after = together.bound_of_all(np.stack(forms, axis=1), level.alpha)
+    return before <= level.delta < after
 
 
 def _sparse(vectors: list[Array], reading: SymmetryReading) -> list[Array]:
@@ -248,14 +283,15 @@ def _sparse(vectors: list[Array], reading: SymmetryReading) -> list[Array]:
     if not vectors:
         return []
     weights = np.sqrt(np.maximum(np.diag(reading.matrix.bound), 1e-300))
-    basis = sparse_basis(np.stack(vectors, axis=1), weights)
+    basis = _sparse_basis(np.stack(vectors, axis=1), weights)
     small = np.abs(basis) * weights[:, None] < 1e-6 * (np.abs(basis) * weights[:, None]).max(axis=0)
     return list(np.where(small, 0.0, basis).T)
 
 
-def _independent(vectors: list[Array], weights: Array) -> bool:
+def _alike(vectors: list[Array], weights: Array) -> bool:
+    """Whether some combination of the vectors, each of norm 1, is shorter than `_APART`."""
     scaled = np.stack(vectors, axis=1) * weights[:, None]
-    return bool(np.linalg.svd(scaled / np.linalg.norm(scaled, axis=0), compute_uv=False)[-1] > 1e-3)
+    return bool(np.linalg.svd(scaled / np.linalg.norm(scaled, axis=0), compute_uv=False)[-1] < _APART)
 
 
 def _finding(candidates: Generators, field: VectorField, weights: Array, verdict: Verdict) -> SymmetryFinding:
