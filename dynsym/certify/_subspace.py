@@ -8,7 +8,8 @@ first order in E the chosen V is the least broken subspace of the truth tilted s
     residual of the fit (A + E) V = (1 - U U^T) (R + E V),
 
 R the smallest residual that the truth allows. What the choice of V took out of the residual of the fit (U U^T E V) is
-exactly what it put into the true one, and the two parts are nearly independent. So with G_c the covariance of (1 - U U^T) E V c,
+exactly what it put into the true one, and the two parts are nearly independent. So with G_c the covariance of
+(1 - U U^T) E V c,
 
     est  = largest eigenvalue of  V^T (A+E)^T (A+E) V - mean of ((1-UU^T) E V)^T ((1-UU^T) E V)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._checks import Array, DataError
 from .._threads import one_blas_thread
-from ..algebra import LieAlgebra, identify, structure_constants
+from ..algebra import LieAlgebra
 from ..certify import CERTIFIED, REFUTED, UNDECIDED, Evidence, Level, Verdict, judge
 from ..dictionary._base import with_names
 from ..discover import SymmetryReading, fair, read_symmetries, sparse_vectors
@@ -20,13 +20,13 @@ from ..lie_derivative import equivariance_matrix
 from ..regression import Model
 from ..spectral import Spectrum
 from ..vector_field import VectorField
+from ._brackets import algebra_of
 from ._canonical import Judge, as_undecided, shortened, simplify
-from ._evidence import evidence_of
+from ._evidence import coverage_of, evidence_of, unpruned
 from ._simultaneous import Simultaneous, hold_together
 
 _MOST_UNDECIDED = 6
 _APART = 0.1  # norm of a combination of generators of norm 1 below which it is noise rather than another one
-_EXACT = 1e-5  # tolerance of ranks up to which the invariants of an algebra are believed
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,15 @@ class Symmetries:
         What the verdicts speak of.
     level
         Tolerance and error level.
+    whitened
+        The least broken directions again, each in units of its own noise: |L_xi f| over the root mean square it would have
+        under an exact symmetry. About 1 for symmetries, large for broken directions; empty for an exact field.
+    upper
+        Bound of the defect of all combinations of the certified generators at once; inf where they are only certified
+        one by one.
+    coverage
+        Largest ratio of the root mean square of a function of the dictionary in the region to that on the data: 1 if the data
+        fill the region as the claim weighs it, inf if some function that may be in the dynamics vanishes on them.
     warnings
         In words.
     """
@@ -72,6 +81,9 @@ class Symmetries:
     spectrum: Spectrum
     region: Region
     level: Level
+    whitened: Array
+    upper: float
+    coverage: float
     warnings: tuple[str, ...] = ()
 
     @property
@@ -92,7 +104,16 @@ class Symmetries:
             for f in self.findings
         ]
         tail = f"  in {self.region.description}; delta = {self.level.delta:g}, alpha = {self.level.alpha:g}"
-        return "\n".join([head, *rows, tail, *(f"  note: {w}" for w in self.warnings)])
+        return "\n".join([head, *rows, *self._measures(), tail, *(f"  note: {w}" for w in self.warnings)])
+
+    def _measures(self) -> list[str]:
+        lines = []
+        if np.isfinite(self.upper):
+            lines.append(f"  all combinations of the certified ones: at most {self.upper:.1e}")
+        if len(self.whitened):
+            shown = "  ".join(f"{v:.3g}" for v in self.whitened[:8])
+            lines.append(f"  defects in units of their noise: {shown}; coverage factor {self.coverage:.3g}")
+        return lines
 
     def _repr_html_(self) -> str:
         return f"<pre>{self}</pre>"
@@ -148,24 +169,58 @@ def symmetries(
     where = _region(model, region)
     level = Level(delta, alpha, len(own))
     with one_blas_thread():
-        # A region that was asked for is taken as it is.
-        around = where if region is not None else fair(field, where)
-        reading = read_symmetries(own, field, around)
-        evidence = evidence_of(model)
-        together = hold_together(own, field, reading, around, evidence, level)
-        judged = _judge_with(own, field, reading, around, evidence, level, together)
-        certified, undecided = _sort(reading.spectrum, judged, level)
-        findings = _canonical(own, field, reading, certified, judged, level, together)
-        findings += [
-            _finding(own, field, v, as_undecided(judged(v), "it is a combination of undecided directions"))
-            for v in _sparse(undecided, reading)
-        ]
-        kept = [f for f in findings if f.verdict.status == CERTIFIED]
-        generators = own.combine(np.zeros((len(own), 0)))
-        for finding in kept:
-            generators = generators + finding.generator
-        algebra, notes = _algebra(generators, around, max((f.verdict.upper for f in kept), default=0.0))
-    return Symmetries(tuple(findings), generators, algebra, reading.spectrum, where, level, notes)
+        found = _search(model, own, where, region is not None, level)
+        # Selection drops small terms that a symmetry needs. A direction that is broken, but by less than the tolerance, is
+        # looked at again with all terms.
+        whole = unpruned(model) if isinstance(model, Model) and _slightly_broken(found) else None
+        if whole is not None:
+            again = _search(whole, own, where, region is not None, level)
+            if again.dimension > found.dimension:
+                note = "terms that the selection left out would break these symmetries: verdicts on the fit of all terms"
+                return replace(again, warnings=(*again.warnings, note))
+    return found
+
+
+def _search(
+    model: Model | VectorField, own: Generators, where: Region, given: bool, level: Level
+) -> Symmetries:
+    field = model.field if isinstance(model, Model) else model
+    # A region that was asked for is taken as it is.
+    around = where if given else fair(field, where)
+    reading = read_symmetries(own, field, around)
+    evidence = evidence_of(model)
+    together = hold_together(own, field, reading, around, evidence, level)
+    judged = _judge_with(own, field, reading, around, evidence, level, together)
+    certified, undecided = _sort(reading.spectrum, judged, level)
+    findings = _canonical(own, field, reading, certified, judged, level, together)
+    findings += [
+        _finding(own, field, v, as_undecided(judged(v), "it is a combination of undecided directions"))
+        for v in _sparse(undecided, reading)
+    ]
+    kept = [f for f in findings if f.verdict.status == CERTIFIED]
+    generators = own.combine(np.zeros((len(own), 0)))
+    for finding in kept:
+        generators = generators + finding.generator
+    algebra, notes = algebra_of(generators, around, max((f.verdict.upper for f in kept), default=0.0))
+    coverage = coverage_of(model, around) if isinstance(model, Model) else 1.0
+    upper = together.upper if len(kept) and len(kept) == together.span.shape[1] else float(np.inf)
+    return Symmetries(
+        tuple(findings),
+        generators,
+        algebra,
+        reading.spectrum,
+        where,
+        level,
+        together.whitened,
+        upper,
+        coverage,
+        notes,
+    )
+
+
+def _slightly_broken(found: Symmetries) -> bool:
+    """Whether some direction of the spectrum below the tolerance was neither certified nor left open."""
+    return found.spectrum.dimension(found.level.delta) > len(found.findings)
 
 
 def candidates_over(candidates: Generators, names: tuple[str, ...]) -> Generators:
@@ -339,43 +394,3 @@ def _describe(generator: Generators) -> str:
     if np.abs(matrix + matrix.T).max() <= 1e-9 * np.abs(matrix).max() and not scaled:
         return "rotation" if not offset.any() else "rotation about a point"
     return "affine with time" if scaled else ("linear" if not offset.any() else "affine")
-
-
-def _algebra(
-    generators: Generators, region: Region, error: float
-) -> tuple[LieAlgebra | None, tuple[str, ...]]:
-    """The algebra of the certified generators, from brackets evaluated on the region."""
-    r = len(generators)
-    if r == 0:
-        return identify(np.zeros((0, 0, 0))), ()
-    if generators.ramps() is not None:
-        return None, ("the algebra of generators with boosts is not identified",)
-    vectors, brackets = _brackets(generators, region)
-    tol = max(1e-6, min(0.2, 30 * error))
-    try:
-        c, closure = structure_constants(vectors, brackets)
-        algebra = identify(c, tol=tol, closure_defect=closure)
-    except DataError as trouble:
-        return None, (f"the certified generators were not recognised as a Lie algebra: {trouble}",)
-    if "unnamed" in algebra.name and tol > _EXACT:
-        # Ranks of measured brackets are too uncertain to tell algebras without a name apart.
-        algebra = replace(algebra, name=f"unnamed(dim {r})", aliases=())
-    if closure * float(np.abs(brackets).max()) > tol:
-        return algebra, (f"the certified generators close only up to {closure:.1e}",)
-    return algebra, ()
-
-
-def _brackets(generators: Generators, region: Region) -> tuple[Array, Array]:
-    """Orthonormalised generators as value vectors (r, rows) and all their brackets (r, r, rows)."""
-    x, s = region.points, region.scale
-    assert generators.time_scaling is not None
-    xi, dxi = generators.evaluate(x), generators.jacobian(x)
-    r = len(xi)
-    flat = (xi / s * region.roots[:, None]).reshape(r, -1)
-    flat = np.hstack([flat, generators.time_scaling[:, None]])
-    # [xi_i, xi_j] = Dxi_j xi_i - Dxi_i xi_j; rescalings of time commute with all of them.
-    forward = np.einsum("jmab,imb->ijma", dxi, xi)
-    table = ((forward - forward.transpose(1, 0, 2, 3)) / s * region.roots[:, None]).reshape(r, r, -1)
-    table = np.concatenate([table, np.zeros((r, r, 1))], axis=2)
-    mix = np.linalg.inv(np.linalg.cholesky(flat @ flat.T))
-    return mix @ flat, np.einsum("ai,bj,ijk->abk", mix, mix, table)

@@ -79,7 +79,10 @@ def paths(
     for _ in range(cuts):
         try:
             found = [run.x for run in field.simulate_many(starts, t)]
-            if all(np.isfinite(x).all() and len(x) == len(t) for x in found) and max(np.abs(x).max() for x in found) < limit:
+            if (
+                all(np.isfinite(x).all() and len(x) == len(t) for x in found)
+                and max(np.abs(x).max() for x in found) < limit
+            ):
                 return t, found
         except dy.ConvergenceError:
             pass
@@ -108,7 +111,9 @@ def free(seed: int) -> Case:
         kept = paths(field, rng.uniform(-1, 1, (runs, n)), t, 4.0)
         if kept is not None:
             noise = float(rng.choice([0.0, 0.01, 0.02, 0.05]))
-            return Case("free", field, measured(field, *kept, noise, rng), dy.Monomials(n, 3 if n < 5 else 2), 0)
+            return Case(
+                "free", field, measured(field, *kept, noise, rng), dy.Monomials(n, 3 if n < 5 else 2), 0
+            )
 
 
 def block(*parts: np.ndarray | int) -> np.ndarray:
@@ -235,7 +240,13 @@ def balanced(n: int, rng: np.random.Generator) -> dy.VectorField:
 def with_laws(seed: int) -> Case:
     """A random field with planted invariants, in random coordinates."""
     rng = np.random.default_rng([41, seed])
-    kind = ("hamiltonian in 2", "hamiltonian in 4", "two quadratic in 3", "one linear in 3", "one linear in 4")[seed % 5]
+    kind = (
+        "hamiltonian in 2",
+        "hamiltonian in 4",
+        "two quadratic in 3",
+        "one linear in 3",
+        "one linear in 4",
+    )[seed % 5]
     while True:
         if kind == "hamiltonian in 2":
             field, degree, planted = gradient_field(bowl(2, 4, rng), TURN, 3), 4, 1
@@ -312,21 +323,28 @@ def table(kind: str, outcomes: Sequence[Outcome]) -> str:
         ]
         false = sum(bool(o.false) for o in own)
         near = sum(bool(o.certified) for o in own) - false if kind == "free" else 0
-        share = [f"{np.mean([x for x in xs]):8.2f}" for xs in ([o.found for o in own], [o.named for o in own])]
+        share = [
+            f"{np.mean([x for x in xs]):8.2f}" for xs in ([o.found for o in own], [o.named for o in own])
+        ]
         shown = ["       -", "       -"] if kind == "free" else share
         pace = np.median([o.seconds for o in own])
         lines.append(f"  {sort:<18}{len(own):>7}{false:>7}{near:>7}{shown[0]}{shown[1]}{pace:8.2f}")
     lines += [f"  false: {o.case.kind} {text}" for o in outcomes for text in o.false]
     if kind == "free":
         lines += [
-            f"  near: n = {o.case.field.n_states} {t[:100]}" for o in outcomes for t in o.certified if t not in o.false
+            f"  near: n = {o.case.field.n_states} {t[:100]}"
+            for o in outcomes
+            for t in o.certified
+            if t not in o.false
         ]
     return "\n".join(lines)
 
 
 def main() -> None:
     """Run what is asked for and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", default=",".join(MAKERS))
