@@ -7,7 +7,7 @@ import pytest
 
 import dynsym as dy
 from dynsym import DataError, Monomials, Trajectory, VectorField, generators, systems
-from dynsym.certify import (
+from dynsym.certify._verdict import (
     CERTIFIED,
     REFUTED,
     UNDECIDED,

@@ -12,8 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from reference import DELTA, exact_defect, exact_law_defect, outcome
+from scipy.linalg import eigh
+from scipy.optimize import brentq
+from scipy.stats import binom
 
 import dynsym as dy
+from dynsym.discover import read_symmetries
+from dynsym.lie_derivative import symmetry_matrix
 from dynsym.systems import System
 
 PENALTIES = [pytest.param(dy.Stepwise(), id="stepwise"), pytest.param(None, id="dense")]
@@ -422,3 +427,147 @@ def test_what_a_fit_was_forced_to_obey_is_no_finding() -> None:
     energy = dy.ScalarFunction(terms, [0, 0, 0, 0, 1, 0, 0, 1, 0, 1])
     kept = dy.fit(runs, terms, constraints=[dy.conserving(energy, terms)])
     assert not dy.conserved_quantities(kept, terms).functions
+
+
+# --- stated levels against actual rates
+
+ALPHA = 0.05
+# Cases (law of the errors, states, samples, noise, filled) whose symmetry is missed although others of the kind are found.
+# Correlated errors leave a ninth of the information: found in 2 of 10 (10 of 10 at a third of the noise).
+KNOWN_FAILURES: set[tuple[str, int, int, float, bool]] = {("autocorrelated", 2, 3200, 0.03, True)}
+# Cases in which a defect above the tolerance is certified more often than alpha. It aims at empty.
+KNOWN_DISHONEST: set[tuple[str, int, int, float, bool]] = set()
+
+LAWS = ("normal", "student t", "autocorrelated", "by speed")
+
+
+def drawn_errors(law: str, rng: np.random.Generator, slopes: np.ndarray) -> np.ndarray:
+    """Errors of unit variance (m, n): normal, t with 4 degrees of freedom, correlated by 0.8, growing with the speed."""
+    if law == "student t":
+        return rng.standard_t(4, slopes.shape) / np.sqrt(2)
+    white = rng.standard_normal(slopes.shape)
+    if law == "autocorrelated":
+        for k in range(1, len(white)):
+            white[k] = 0.8 * white[k - 1] + 0.6 * white[k]
+    if law == "by speed":
+        size = 0.3 + np.linalg.norm(slopes, axis=1, keepdims=True)
+        white *= size / np.sqrt(np.mean(size**2))
+    return white
+
+
+def turning(n: int, epsilon: float) -> dy.VectorField:
+    """x' = x (1 - |x|^2), in the plane with a rotation added, and epsilon x^2 in the first equation."""
+    terms = dy.Monomials(n, 3)
+    order = {tuple(e): k for k, e in enumerate(terms.exponents.tolist())}
+    c = np.zeros((n, terms.n_terms))
+    for i in range(n):
+        unit = np.eye(n, dtype=int)
+        c[i, order[tuple(unit[i])]] = 1.0
+        for j in range(n):
+            c[i, order[tuple(unit[i] + 2 * unit[j])]] -= 1.0
+    if n == 2:
+        c[0, order[(0, 1)]], c[1, order[(1, 0)]] = -1.0, 1.0
+    c[0, order[(2, *[0] * (n - 1))]] = epsilon
+    return dy.VectorField(terms, c)
+
+
+def region_box(n: int) -> dy.inner_product.Region:
+    """The uniform measure on [-1, 1]^n, exact for polynomials of degree 9 in each state."""
+    nodes, weights = np.polynomial.legendre.leggauss(5)
+    points = np.stack([g.ravel() for g in np.meshgrid(*[nodes] * n, indexing="ij")], axis=1)
+    share = np.prod(np.stack([g.ravel() for g in np.meshgrid(*[weights / 2] * n, indexing="ij")]), axis=0)
+    return dy.inner_product.Region(points, share, np.ones(n), "the box")
+
+
+def broken_by(n: int, defect: float) -> dy.VectorField:
+    """The field whose least broken affine generators have this largest defect on the box, among as many as are exact at 0."""
+    family, box = dy.generators.affine(n), region_box(n)
+    rank = 0 if n == 2 else 2
+
+    def excess(epsilon: float) -> float:
+        return float(read_symmetries(family, turning(n, epsilon), box).spectrum.values[rank]) - defect
+
+    return turning(n, float(brentq(excess, 0.0, 2.0)))
+
+
+def level_samples(
+    law: str, field: dy.VectorField, m: int, noise: float, filled: bool, seed: int
+) -> list[dy.Trajectory]:
+    """Samples with derivatives: short smooth curves, so that correlated errors are correlated in place as well."""
+    rng = np.random.default_rng([43, seed])
+    n, runs = field.n_states, 20
+    out = []
+    for _ in range(runs):
+        a, b = rng.uniform(-1, 1, (2, n))
+        if not filled:
+            a[0], b[0] = abs(a[0]), abs(b[0])
+        x = a + np.linspace(0, 1, m // runs)[:, None] * (b - a)
+        slopes = field.evaluate(x)
+        size = noise * float(np.sqrt(np.mean(np.sum(slopes**2, axis=1))))
+        out.append(
+            dy.Trajectory(
+                t=np.arange(len(x)), x=x, dxdt=slopes + size * drawn_errors(law, rng, slopes), sd=0.0
+            )
+        )
+    return out
+
+
+def level_outcome(
+    case: tuple[str, int, int, float, bool], field: dy.VectorField, repeats: int
+) -> tuple[int, int]:
+    """How often a space with a defect above the tolerance is declared, and how often as many dimensions as are exact at 0."""
+    law, n, m, noise, filled = case
+    family, box = dy.generators.affine(n), region_box(n)
+    false, full = 0, 0
+    for seed in range(repeats):
+        model = dy.fit(level_samples(law, field, m, noise, filled, seed), field.dictionary)
+        found = dy.symmetries(model, family, region=box).generators
+        full += len(found) >= (1 if n == 2 else 3)
+        if len(found):
+            matrix = symmetry_matrix(found, field, box)
+            size = matrix.parts.T @ matrix.parts
+            worst = eigh(matrix.operator.T @ matrix.operator, size, eigvals_only=True)[-1]
+            false += bool(np.sqrt(max(worst, 0.0)) > DELTA)
+    return false, full
+
+
+def too_many(false: int, repeats: int) -> bool:
+    """Whether so many false claims contradict the level alpha, at one in a thousand."""
+    return false > binom.ppf(0.999, repeats, ALPHA)
+
+
+QUICK = [(law, 2, 800, 0.03, True) for law in LAWS] + [("normal", 2, 400, 0.03, False)]
+GRID = [
+    (law, n, m, noise, filled)
+    for law in LAWS
+    for n in (2, 3)
+    for m in (200, 800, 3200)
+    for noise in (0.01, 0.1, 0.3)
+    for filled in (True, False)
+]
+
+
+def check_level(case: tuple[str, int, int, float, bool], repeats: int) -> None:
+    false, _ = level_outcome(case, broken_by(case[1], 1.05 * DELTA), repeats)
+    assert too_many(false, repeats) == (case in KNOWN_DISHONEST), f"{false} of {repeats}"
+
+
+@pytest.mark.parametrize("case", QUICK, ids=str)
+def test_a_defect_just_above_the_tolerance_is_certified_less_often_than_alpha(case) -> None:
+    check_level(case, 30)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", GRID, ids=str)
+def test_levels_hold_over_noise_samples_states_and_laws(case) -> None:
+    check_level(case, 60)
+
+
+EXACT = [(law, 2, 3200, 0.03, True) for law in LAWS] + [("autocorrelated", 2, 3200, 0.01, True)]
+
+
+@pytest.mark.parametrize("case", EXACT, ids=str)
+def test_an_exact_symmetry_is_found(case) -> None:
+    false, full = level_outcome(case, turning(case[1], 0.0), 10)
+    assert false == 0
+    assert (full >= 9) == (case not in KNOWN_FAILURES)

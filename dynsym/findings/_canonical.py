@@ -113,7 +113,7 @@ def _together(trial: Array, accepted: Accept) -> tuple[Array, Verdict] | None:
 
 
 def rounded(vector: Array) -> Array:
-    """The vector with nearly equal sizes made equal and each ratio replaced by the simplest number near it: a form to be tested."""
+    """The vector with nearly equal sizes made equal and each ratio replaced by the simplest number near it, to be tested."""
     groups = _Groups.of(vector)
     form = groups.equalised()
     for i, ratio in enumerate(groups.ratios):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
@@ -9,6 +11,7 @@ from scipy.spatial import cKDTree
 from .._checks import Array
 from ..certify import Evidence, Openings
 from ..dictionary import Monomials
+from ..inner_product import Region
 from ..regression import Information, Model, free_directions
 from ..trajectory import Trajectory
 from ..vector_field import VectorField
@@ -37,6 +40,34 @@ def evidence_of(model: Model | VectorField) -> Evidence:
         uncovered(model),
         None if model.constraint is None else free_directions(model.constraint),
     )
+
+
+def unpruned(model: Model) -> Model | None:
+    """The least-squares fit of all terms, if a selection left some out; None under constraints or where all terms are in."""
+    every = np.ones(model.information.n_terms, dtype=bool)
+    if model.constraint is not None or model.support.all():
+        return None
+    c = np.stack([model.information.least_squares(i, every) for i in range(model.field.n_states)])
+    return replace(model, field=VectorField(model.field.dictionary, c))
+
+
+def coverage_of(model: Model, region: Region) -> float:
+    """max over functions g of the dictionary of |g| in the region over |g| on the data; inf where g is not above the noise."""
+    terms = model.field.dictionary
+    x = np.concatenate([run.x for run in model.runs])
+    x = x[:: max(1, len(x) // _MOST_ROWS)]
+    theta = terms.evaluate(x) / np.sqrt(len(x))
+    size = np.linalg.norm(theta, axis=0)
+    size = np.where(size > 0, size, 1.0)
+    if len(x) < terms.n_terms:
+        return float(np.inf)
+    _, values, right = np.linalg.svd(np.linalg.qr(theta / size, mode="r"))
+    slope = terms.jacobian(x) * model.noise / size[:, None] / np.sqrt(len(x))
+    noise = np.sqrt(np.sum(np.einsum("mpk,jp->mjk", slope, right, optimize=True) ** 2, axis=(0, 2)))
+    if bool((values <= np.maximum(_VISIBLE * noise, 1e-10)).any()):
+        return float(np.inf)
+    target = terms.evaluate(region.points) * region.roots[:, None] / size
+    return float(np.linalg.norm(target @ right.T / values, 2))
 
 
 def joined(a: Openings, b: Openings) -> Openings:

@@ -10,21 +10,23 @@ import numpy as np
 
 from .._checks import Array, DataError
 from .._threads import one_blas_thread
-from ..algebra import LieAlgebra, identify, structure_constants
+from ..algebra import LieAlgebra
 from ..certify import CERTIFIED, REFUTED, UNDECIDED, Evidence, Level, Verdict, judge
 from ..dictionary._base import with_names
-from ..discover import SymmetryReading, fair, read_symmetries, sparse_basis
+from ..discover import SymmetryReading, fair, read_symmetries, sparse_vectors
 from ..generators import Generators
 from ..inner_product import Region, generic_region
 from ..lie_derivative import equivariance_matrix
 from ..regression import Model
 from ..spectral import Spectrum
 from ..vector_field import VectorField
+from ._lie_algebra import algebra_of
 from ._canonical import Judge, as_undecided, shortened, simplify
-from ._evidence import evidence_of
+from ._evidence import coverage_of, evidence_of, unpruned
+from ._simultaneous import Simultaneous, hold_together
 
 _MOST_UNDECIDED = 6
-_EXACT = 1e-5  # tolerance of ranks up to which the invariants of an algebra are believed
+_APART = 0.1  # norm of a combination of generators of norm 1 below which it is noise rather than another one
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,15 @@ class Symmetries:
         What the verdicts speak of.
     level
         Tolerance and error level.
+    whitened
+        The least broken directions again, each in units of its own noise: |L_xi f| over the root mean square it would have
+        under an exact symmetry. About 1 for symmetries, large for broken directions; empty for an exact field.
+    upper
+        Bound of the defect of all combinations of the certified generators at once; inf where they are only certified
+        one by one.
+    coverage
+        Largest ratio of the root mean square of a function of the dictionary in the region to that on the data: 1 if the data
+        fill the region as the claim weighs it, inf if some function that may be in the dynamics vanishes on them.
     warnings
         In words.
     """
@@ -70,6 +81,9 @@ class Symmetries:
     spectrum: Spectrum
     region: Region
     level: Level
+    whitened: Array
+    upper: float
+    coverage: float
     warnings: tuple[str, ...] = ()
 
     @property
@@ -90,7 +104,16 @@ class Symmetries:
             for f in self.findings
         ]
         tail = f"  in {self.region.description}; delta = {self.level.delta:g}, alpha = {self.level.alpha:g}"
-        return "\n".join([head, *rows, tail, *(f"  note: {w}" for w in self.warnings)])
+        return "\n".join([head, *rows, *self._measures(), tail, *(f"  note: {w}" for w in self.warnings)])
+
+    def _measures(self) -> list[str]:
+        lines = []
+        if np.isfinite(self.upper):
+            lines.append(f"  all combinations of the certified ones: at most {self.upper:.1e}")
+        if len(self.whitened):
+            shown = "  ".join(f"{v:.3g}" for v in self.whitened[:8])
+            lines.append(f"  defects in units of their noise: {shown}; coverage factor {self.coverage:.3g}")
+        return lines
 
     def _repr_html_(self) -> str:
         return f"<pre>{self}</pre>"
@@ -146,21 +169,58 @@ def symmetries(
     where = _region(model, region)
     level = Level(delta, alpha, len(own))
     with one_blas_thread():
-        around = fair(field, where)
-        reading = read_symmetries(own, field, around)
-        judged = _judge_with(own, field, reading, around, evidence_of(model), level)
-        certified, undecided = _sort(reading.spectrum, judged, level)
-        findings = _canonical(own, field, reading, certified, judged, level)
-        findings += [
-            _finding(own, field, v, as_undecided(judged(v), "it is a combination of undecided directions"))
-            for v in _sparse(undecided, reading)
-        ]
-        kept = [f for f in findings if f.verdict.status == CERTIFIED]
-        generators = own.combine(np.zeros((len(own), 0)))
-        for finding in kept:
-            generators = generators + finding.generator
-        algebra, notes = _algebra(generators, around, max((f.verdict.upper for f in kept), default=0.0))
-    return Symmetries(tuple(findings), generators, algebra, reading.spectrum, where, level, notes)
+        found = _search(model, own, where, region is not None, level)
+        # Selection drops small terms that a symmetry needs. A direction that is broken, but by less than the tolerance, is
+        # looked at again with all terms.
+        whole = unpruned(model) if isinstance(model, Model) and _slightly_broken(found) else None
+        if whole is not None:
+            again = _search(whole, own, where, region is not None, level)
+            if again.dimension > found.dimension:
+                note = "terms that the selection left out would break these symmetries: verdicts on the fit of all terms"
+                return replace(again, warnings=(*again.warnings, note))
+    return found
+
+
+def _search(
+    model: Model | VectorField, own: Generators, where: Region, given: bool, level: Level
+) -> Symmetries:
+    field = model.field if isinstance(model, Model) else model
+    # A region that was asked for is taken as it is.
+    around = where if given else fair(field, where)
+    reading = read_symmetries(own, field, around)
+    evidence = evidence_of(model)
+    together = hold_together(own, field, reading, around, evidence, level)
+    judged = _judge_with(own, field, reading, around, evidence, level, together)
+    certified, undecided = _sort(reading.spectrum, judged, level)
+    findings = _canonical(own, field, reading, certified, judged, level, together)
+    findings += [
+        _finding(own, field, v, as_undecided(judged(v), "it is a combination of undecided directions"))
+        for v in _sparse(undecided, reading)
+    ]
+    kept = [f for f in findings if f.verdict.status == CERTIFIED]
+    generators = own.combine(np.zeros((len(own), 0)))
+    for finding in kept:
+        generators = generators + finding.generator
+    algebra, notes = algebra_of(generators, around, max((f.verdict.upper for f in kept), default=0.0))
+    coverage = coverage_of(model, around) if isinstance(model, Model) else 1.0
+    upper = together.upper if len(kept) and len(kept) == together.span.shape[1] else float(np.inf)
+    return Symmetries(
+        tuple(findings),
+        generators,
+        algebra,
+        reading.spectrum,
+        where,
+        level,
+        together.whitened,
+        upper,
+        coverage,
+        notes,
+    )
+
+
+def _slightly_broken(found: Symmetries) -> bool:
+    """Whether some direction of the spectrum below the tolerance was neither certified nor left open."""
+    return found.spectrum.dimension(found.level.delta) > len(found.findings)
 
 
 def candidates_over(candidates: Generators, names: tuple[str, ...]) -> Generators:
@@ -182,6 +242,7 @@ def _judge_with(
     region: Region,
     evidence: Evidence,
     level: Level,
+    together: Simultaneous,
 ) -> Callable[[Array], Verdict]:
     """The verdict on the combination of candidates with given weights (q,)."""
 
@@ -193,7 +254,8 @@ def _judge_with(
             eta = (ramp.evaluate(region.points)[0] / region.scale * region.roots[:, None]).ravel()
             operator = np.vstack([operator, equivariance_matrix(ramp, field.dictionary, region)])
             offset = np.concatenate([eta, np.zeros(len(eta))])
-        return judge(operator, reading.size(weights), evidence, level, offset)
+        at_once = together.bound_of(weights, level.alpha)
+        return judge(operator, reading.size(weights), evidence, level, offset, at_once)
 
     return judged
 
@@ -224,23 +286,51 @@ def _canonical(
     certified: list[Array],
     judged: Callable[[Array], Verdict],
     level: Level,
+    together: Simultaneous,
 ) -> list[SymmetryFinding]:
     if not certified:
         return []
     weights = np.sqrt(np.maximum(np.diag(reading.matrix.bound), 1e-300))
-    basis = sparse_basis(np.stack(certified, axis=1), weights)
+    basis = _sparse_basis(np.stack(certified, axis=1), weights)
     gram = reading.matrix.parts.T @ reading.matrix.parts + reading.matrix.bound
     judge_form = Judge(reading.matrix.operator, gram, weights, judged, level)
+    plain = [(vector, judged(vector)) for vector in basis.T]
     out: list[tuple[Array, Verdict]] = []
-    for vector in basis.T:
+    for vector, own in plain:
         simple, verdict = simplify(vector, judge_form)
         # Two vectors may simplify to the same form; the second then keeps its own.
-        if not _independent([v for v, _ in out] + [simple], weights):
-            simple, verdict = vector, judged(vector)
+        if _alike([v for v, _ in out] + [simple], weights):
+            simple, verdict = vector, own
         out.append((simple, verdict))
+    if _alike([v for v, _ in out], weights) or _broken_together([v for v, _ in out], plain, together, level):
+        out = plain
     out.sort(key=lambda pair: (int(np.count_nonzero(pair[0])), pair[1].defect))
     out.sort(key=lambda pair: pair[1].status != CERTIFIED)
     return [_finding(candidates, field, v, verdict) for v, verdict in out]
+
+
+def _sparse_basis(span: Array, weights: Array) -> Array:
+    """Sparse vectors that span the same space, well apart: (q, r) -> (q, r).
+
+    In a noisy space the sparsest vectors through different coordinates are often one generator with different errors; their
+    difference is noise, and no symmetry.
+    """
+    chosen: list[Array] = []
+    for v in sparse_vectors(span, weights):
+        if not _alike([*chosen, v], weights):
+            chosen.append(v)
+        if len(chosen) == span.shape[1]:
+            return np.stack(chosen, axis=1)
+    return span
+
+
+def _broken_together(
+    forms: list[Array], plain: list[tuple[Array, Verdict]], together: Simultaneous, level: Level
+) -> bool:
+    """Whether some combination of the simpler forms may be broken although none of the fitted ones is."""
+    before = together.bound_of_all(np.stack([v for v, _ in plain], axis=1), level.alpha)
+    after = together.bound_of_all(np.stack(forms, axis=1), level.alpha)
+    return before <= level.delta < after
 
 
 def _sparse(vectors: list[Array], reading: SymmetryReading) -> list[Array]:
@@ -248,14 +338,15 @@ def _sparse(vectors: list[Array], reading: SymmetryReading) -> list[Array]:
     if not vectors:
         return []
     weights = np.sqrt(np.maximum(np.diag(reading.matrix.bound), 1e-300))
-    basis = sparse_basis(np.stack(vectors, axis=1), weights)
+    basis = _sparse_basis(np.stack(vectors, axis=1), weights)
     small = np.abs(basis) * weights[:, None] < 1e-6 * (np.abs(basis) * weights[:, None]).max(axis=0)
     return list(np.where(small, 0.0, basis).T)
 
 
-def _independent(vectors: list[Array], weights: Array) -> bool:
+def _alike(vectors: list[Array], weights: Array) -> bool:
+    """Whether some combination of the vectors, each of norm 1, is shorter than `_APART`."""
     scaled = np.stack(vectors, axis=1) * weights[:, None]
-    return bool(np.linalg.svd(scaled / np.linalg.norm(scaled, axis=0), compute_uv=False)[-1] > 1e-3)
+    return bool(np.linalg.svd(scaled / np.linalg.norm(scaled, axis=0), compute_uv=False)[-1] < _APART)
 
 
 def _finding(candidates: Generators, field: VectorField, weights: Array, verdict: Verdict) -> SymmetryFinding:
@@ -303,43 +394,3 @@ def _describe(generator: Generators) -> str:
     if np.abs(matrix + matrix.T).max() <= 1e-9 * np.abs(matrix).max() and not scaled:
         return "rotation" if not offset.any() else "rotation about a point"
     return "affine with time" if scaled else ("linear" if not offset.any() else "affine")
-
-
-def _algebra(
-    generators: Generators, region: Region, error: float
-) -> tuple[LieAlgebra | None, tuple[str, ...]]:
-    """The algebra of the certified generators, from brackets evaluated on the region."""
-    r = len(generators)
-    if r == 0:
-        return identify(np.zeros((0, 0, 0))), ()
-    if generators.ramps() is not None:
-        return None, ("the algebra of generators with boosts is not identified",)
-    vectors, brackets = _brackets(generators, region)
-    tol = max(1e-6, min(0.2, 30 * error))
-    try:
-        c, closure = structure_constants(vectors, brackets)
-        algebra = identify(c, tol=tol, closure_defect=closure)
-    except DataError as trouble:
-        return None, (f"the certified generators were not recognised as a Lie algebra: {trouble}",)
-    if "unnamed" in algebra.name and tol > _EXACT:
-        # Ranks of measured brackets are too uncertain to tell algebras without a name apart.
-        algebra = replace(algebra, name=f"unnamed(dim {r})", aliases=())
-    if closure * float(np.abs(brackets).max()) > tol:
-        return algebra, (f"the certified generators close only up to {closure:.1e}",)
-    return algebra, ()
-
-
-def _brackets(generators: Generators, region: Region) -> tuple[Array, Array]:
-    """Orthonormalised generators as value vectors (r, rows) and all their brackets (r, r, rows)."""
-    x, s = region.points, region.scale
-    assert generators.time_scaling is not None
-    xi, dxi = generators.evaluate(x), generators.jacobian(x)
-    r = len(xi)
-    flat = (xi / s * region.roots[:, None]).reshape(r, -1)
-    flat = np.hstack([flat, generators.time_scaling[:, None]])
-    # [xi_i, xi_j] = Dxi_j xi_i - Dxi_i xi_j; rescalings of time commute with all of them.
-    forward = np.einsum("jmab,imb->ijma", dxi, xi)
-    table = ((forward - forward.transpose(1, 0, 2, 3)) / s * region.roots[:, None]).reshape(r, r, -1)
-    table = np.concatenate([table, np.zeros((r, r, 1))], axis=2)
-    mix = np.linalg.inv(np.linalg.cholesky(flat @ flat.T))
-    return mix @ flat, np.einsum("ai,bj,ijk->abk", mix, mix, table)

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from ._checks import Array, require
+from .._checks import Array, require
 
 CERTIFIED, REFUTED, UNDECIDED = "certified", "refuted", "undecided"
 _ROUNDING = 1e-8  # defects below this are rounding, whatever the statistics say
@@ -135,7 +135,12 @@ class Evidence:
 
 
 def judge(
-    operator: Array, size: float, evidence: Evidence, level: Level, offset: Array | None = None
+    operator: Array,
+    size: float,
+    evidence: Evidence,
+    level: Level,
+    offset: Array | None = None,
+    simultaneous: float = np.inf,
 ) -> Verdict:
     """The verdict on one finding.
 
@@ -149,6 +154,8 @@ def judge(
         The fit's evidence; tolerance and error level.
     offset
         (rows,) what K c should equal instead of 0 (the ramp of a boost).
+    simultaneous
+        A bound of |K b|^2 that holds for a whole subspace this finding belongs to; the smaller bound counts.
     """
     target = np.zeros(len(operator)) if offset is None else offset
     plain = float(np.sum((operator @ evidence.coefficients - target) ** 2))
@@ -159,6 +166,7 @@ def judge(
     size = max(size, 1e-300)
     z = level.z
     upper2, lower2 = _bounds(plain - moments.trace, moments, z)
+    upper2 = max(min(upper2, simultaneous), lower2)
     reach = evidence.openings.reach(operator, z) if evidence.openings.estimates.size else np.zeros(1)
     open_part = float(np.max(reach)) / np.sqrt(size)
     defect = float(np.sqrt(plain / size))

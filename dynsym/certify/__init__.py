@@ -1,0 +1,17 @@
+"""Verdicts: what the data allow to be said about a defect, of one direction or of all directions of a subspace at once."""
+
+from ._subspace import SubspaceBound, bound_subspace
+from ._verdict import CERTIFIED, REFUTED, UNDECIDED, Evidence, Level, Openings, Verdict, judge
+
+__all__ = [
+    "CERTIFIED",
+    "REFUTED",
+    "UNDECIDED",
+    "Evidence",
+    "Level",
+    "Openings",
+    "SubspaceBound",
+    "Verdict",
+    "bound_subspace",
+    "judge",
+]
