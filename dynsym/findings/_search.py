@@ -34,9 +34,13 @@ _MOST_PRODUCTS = 300
 
 @dataclass(frozen=True)
 class Search:
-    """The null space of h -> L_f h, grade by grade."""
+    """Functions that a reading says are conserved, grade by grade.
 
-    field: VectorField
+    The reading is h -> L_f h of a field, or the variation of h along runs, with the norm that its values are relative to.
+    Only a field has flows like it, by chance of which a function may be nearly conserved; without one, held-out runs tell.
+    """
+
+    field: VectorField | None
     dictionary: Dictionary
     reading: ConservationReading
     region: Region
@@ -78,6 +82,10 @@ class Search:
                     self._beyond_chance(v, verdict, index) for v, verdict in self._new(span, known, fresh)
                 ]
         return chosen, self._open([v for v, _ in undecided], self._known([v for v, _ in chosen]))
+
+    def adds(self, vector: Array, laws: list[Array]) -> bool:
+        """Whether a function is no combination of the laws and their products."""
+        return bool(self._fresh(vector[:, None], self._known(laws)).shape[1])
 
     def _open(self, undecided: list[Array], known: Array) -> list[tuple[Array, Verdict]]:
         """Undecided functions beyond the listed laws, in a form that can be read."""
@@ -131,9 +139,9 @@ class Search:
         region. The least defect among random fields over the same dictionary says how well.
         """
         fitted = fitted_numbers(vector)
-        if verdict.status != CERTIFIED or fitted < _MANY_FITTED:
+        if self.field is None or verdict.status != CERTIFIED or fitted < _MANY_FITTED:
             return vector, verdict
-        chance = self._chance(index)
+        chance = self._chance(self.field, index)
         if verdict.upper <= _BELOW_CHANCE * chance:
             return vector, verdict
         reason = (
@@ -141,15 +149,15 @@ class Search:
         )
         return vector, as_undecided(verdict, reason)
 
-    def _chance(self, index: npt.NDArray[np.intp]) -> float:
+    def _chance(self, field: VectorField, index: npt.NDArray[np.intp]) -> float:
         """The least defect of any function of these terms under a number of random fields on the same region."""
-        terms = self.field.dictionary
+        terms = field.dictionary
         size = np.sqrt(np.mean(terms.evaluate(self.region.points) ** 2, axis=0))
         size = np.where(size > 0, size, 1.0)
         draws = np.random.default_rng(0)
         least = np.inf
         for _ in range(_CHANCE_DRAWS):
-            c = draws.standard_normal(self.field.coefficients.shape) / size * self.region.scale[:, None]
+            c = draws.standard_normal(field.coefficients.shape) / size * self.region.scale[:, None]
             other = VectorField(terms, c)
             operator = conservation_matrix(other, self.dictionary, self.region)[:, index]
             gram = gradient_gram(other, self.dictionary, self.region)[np.ix_(index, index)]
