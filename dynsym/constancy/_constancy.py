@@ -28,6 +28,7 @@ from ._unbiased import Unbiased
 
 _SHARES = (1 / 16, 1 / 8, 1 / 4)  # slow test functions per sample
 _RESOLVED = 0.8  # share of the tolerance that may be faster than the slow rows
+_RESTING = 0.05  # of the mean motion squared, that a state at rest is taken to have
 _NOISE_RATIO = 1.5  # of the noise variance of h to the expected one, up to which the noise is believed
 Part = npt.NDArray[np.bool_]
 
@@ -55,8 +56,13 @@ class Energy:
     size: float
 
     def __add__(self, other: Energy) -> Energy:
-        sums = (getattr(self, k) + getattr(other, k) for k in ("raw", "noise", "variance"))
-        return Energy(*sums, max(self.largest, other.largest), self.size + other.size)
+        return Energy(
+            self.raw + other.raw,
+            self.noise + other.noise,
+            self.variance + other.variance,
+            max(self.largest, other.largest),
+            self.size + other.size,
+        )
 
     @property
     def estimate(self) -> float:
@@ -272,7 +278,9 @@ def _rows(
     for f in (0, 1):
         own = [block for block, k in zip(blocks, fold) if k == f]
         stacked = np.concatenate(own) if own else factors[f]
-        factors[f] = np.linalg.qr(stacked, mode="r") if len(stacked) > values.shape[1] else stacked
+        factors[f] = (
+            np.asarray(np.linalg.qr(stacked, mode="r")) if len(stacked) > values.shape[1] else stacked
+        )
     weight = (leverage * ensemble.weights[ensemble.run])[:, None] * np.stack(
         [fold[ensemble.run] == 0, fold[ensemble.run] == 1], axis=1
     )
@@ -280,9 +288,15 @@ def _rows(
 
 
 def _sizes(ensemble: Ensemble, unbiased: Unbiased, fold: npt.NDArray[np.intp]) -> Array:
-    motion = (ensemble.weights[:, None] * ensemble.motion)[ensemble.run]
+    """Gram of independent motion. A state that rests while others move counts as moving a little, in its own spread over
+    the runs: it is conserved if it varies by less than that."""
+    spread2 = np.maximum(ensemble.x.var(axis=0) - ensemble.sd**2, 0.0)
+    spread2 = np.where(spread2 > 0.1 * ensemble.sd**2, spread2, 0.0)
+    typical = np.mean(ensemble.motion / ensemble.spread**2, axis=1)
+    motion = np.maximum(ensemble.motion, _RESTING * typical[:, None] * spread2)
+    weight = (ensemble.weights[:, None] * motion)[ensemble.run]
     own = np.stack([fold[ensemble.run] == 0, fold[ensemble.run] == 1], axis=1)
-    return unbiased.slope_grams(ensemble.x, motion[:, :, None] * own[:, None, :])
+    return unbiased.slope_grams(ensemble.x, weight[:, :, None] * own[:, None, :])
 
 
 def _quadratic(rows: Rows, c: Array, folds: tuple[int, ...]) -> tuple[float, float]:

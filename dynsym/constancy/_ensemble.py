@@ -139,8 +139,8 @@ def ensemble_of(
     collected: dict[int, list[tuple[Array, Array]]] = {}
     for g, part in loaded:
         x, t = part.x[::stride], part.t[::stride]
-        good = np.isfinite(x).all(axis=1)
-        good[good] = defined_at(dictionary, x[good])
+        complete = np.flatnonzero(np.isfinite(x).all(axis=1))
+        good = complete[defined_at(dictionary, x[complete])]
         collected.setdefault(owner[g], []).append((t[good], x[good]))
     joined = [_joined(parts) for parts in collected.values()]
     kept = [(t, x) for t, x in joined if len(t) >= _FEWEST_SAMPLES]

@@ -276,8 +276,9 @@ def drift_along(function: ScalarFunction, runs: Sequence[Trajectory], noise: Arr
             continue
         slope = function.gradient(x)
         size = float(np.sqrt(np.mean(np.sum((slope * x.std(axis=0)) ** 2, axis=1))))
-        if size > 0:
-            drift.append(float(np.std(function.evaluate(x))) / size)
+        h = function.evaluate(x)
+        if size > 1e-13 * float(np.abs(h).max()):
+            drift.append(float(np.std(h)) / size)
             expected.append(float(np.sqrt(np.mean(np.sum((slope * noise) ** 2, axis=1)))) / size)
     if not drift:
         return 0.0, 0.0

@@ -13,6 +13,7 @@ A function is
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,8 @@ from ..spectral import relative_spectrum
 from ._search import Search, grades_of
 
 _MARGIN = 3  # held-out runs beyond the directions that were open when the function was chosen
-_OPEN = 2.0  # times delta: relative drifts up to which one half of the runs leaves a direction open
+_OPEN = 2.0  # times delta: the largest relative drift at which one half of the runs leaves a direction open
+_ALIKE = 3.0  # times the bound of a function: other directions up to there are as constant as it is
 _REPRODUCED = 0.9  # share of a function that both halves must find on their own
 _VALUES = 4  # distinct values that the runs must show
 _CONTRAST = 0.1  # of the variance between the runs, that within them may reach
@@ -43,7 +45,7 @@ class StatesJudge:
     constancy: Constancy
     level: Level
     usable: npt.NDArray[np.bool_]
-    _spaces: dict[int, tuple[Array, Array, int]] = field(default_factory=dict)
+    _spaces: dict[tuple[int, int, int], tuple[Array, Array, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, constancy: Constancy, level: Level) -> StatesJudge:
@@ -55,8 +57,8 @@ class StatesJudge:
     def __call__(self, coefficients: Array) -> Verdict:
         slow = self.constancy.slow is not None and not self.constancy.faster(coefficients, self.level.z)
         own = self.constancy.energy(coefficients, slow=slow)
-        tried, reproduced, failed = self._held_out(coefficients, slow)
         lower, upper = own.bounds(self.level.z)
+        tried, reproduced, failed = self._held_out(coefficients, slow, upper)
         upper = max(upper, tried.bounds(self.level.z)[1])
         # An estimate is no smaller than its own error, or a chance zero would look exact.
         defect = own.share(max(own.estimate, 0.5 * float(np.sqrt(own.variance))))
@@ -130,11 +132,11 @@ class StatesJudge:
     def _moving(self) -> npt.NDArray[np.bool_]:
         return np.asarray(self.constancy.ensemble.motion.any(axis=1))
 
-    def _held_out(self, coefficients: Array, slow: bool) -> tuple[Energy, float, int]:
+    def _held_out(self, coefficients: Array, slow: bool, upper: float) -> tuple[Energy, float, int]:
         """Energy on each half of what the other half finds, the share reproduced, and how many other directions failed."""
         total, share, failed = Energy(0.0, 0.0, 0.0, 0.0, 0.0), 1.0, 0
         for f in (0, 1):
-            basis, projector, fails = self._space(coefficients, f)
+            basis, projector, fails = self._space(coefficients, f, upper)
             found = basis @ (projector @ coefficients)
             size = self.constancy.sizes[f]
             whole = float(coefficients @ size @ coefficients)
@@ -143,25 +145,35 @@ class StatesJudge:
             failed = max(failed, fails)
         return total, share, failed
 
-    def _space(self, coefficients: Array, f: int) -> tuple[Array, Array, int]:
-        """Directions that fold f leaves open among the terms of a function's grade: basis, projector, failures elsewhere."""
+    def _space(self, coefficients: Array, f: int, upper: float) -> tuple[Array, Array, int]:
+        """Directions among the terms of a function's grade that are as constant as it is on fold f: basis, projector,
+        and how many of them are not so on the other fold."""
         grades = grades_of(self.constancy.unbiased.dictionary)
         grade = int(grades[np.abs(coefficients) > 0].max(initial=0))
-        key = 2 * grade + f
+        limit = min(max(_ALIKE * upper, _IMMATERIAL), _OPEN * self.level.delta)
+        step = int(np.ceil(2 * np.log2(limit)))
+        key = (grade, f, step)
         if key not in self._spaces:
             index = np.flatnonzero(self.usable & (grades <= grade))
-            size = self.constancy.sizes[f][np.ix_(index, index)]
-            spectrum = relative_spectrum(self.constancy.operator((f,))[:, index], size, "")
-            low = spectrum.vectors[:, spectrum.values <= _OPEN * self.level.delta]
-            basis = np.zeros((len(grades), low.shape[1]))
-            basis[index] = low
-            projector = np.zeros((low.shape[1], len(grades)))
-            projector[:, index] = low.T @ size
-            other = basis.T @ self.constancy.sizes[1 - f] @ basis
-            tested = relative_spectrum(self.constancy.operator((1 - f,)) @ basis, other, "")
-            failed = int(np.sum(tested.values > _OPEN * self.level.delta))
-            self._spaces[key] = (basis, projector, failed)
+            self._spaces[key] = self._open_space(index, f, 2.0 ** (step / 2))
         return self._spaces[key]
+
+    def _open_space(self, index: npt.NDArray[np.intp], f: int, limit: float) -> tuple[Array, Array, int]:
+        p = self.constancy.unbiased.dictionary.n_terms
+        size = self.constancy.sizes[f][np.ix_(index, index)]
+        spectrum = relative_spectrum(self._operators[f][:, index], size, "")
+        low = spectrum.vectors[:, spectrum.values <= limit]
+        basis, projector = np.zeros((p, low.shape[1])), np.zeros((low.shape[1], p))
+        basis[index], projector[:, index] = low, low.T @ size
+        if not low.shape[1]:
+            return basis, projector, 0
+        other = basis.T @ self.constancy.sizes[1 - f] @ basis
+        tested = relative_spectrum(self._operators[1 - f] @ basis, other, "")
+        return basis, projector, int(np.sum(tested.values > 2 * limit))
+
+    @cached_property
+    def _operators(self) -> tuple[Array, Array]:
+        return self.constancy.operator((0,)), self.constancy.operator((1,))
 
 
 def states_search(constancy: Constancy, region: Region, level: Level) -> tuple[Search, StatesJudge]:
