@@ -128,7 +128,11 @@ class Search:
             if verdict.status == REFUTED:
                 others.append(float(value))
         rest = [float(v) for v in spectrum.values[len(certified) + len(undecided) + len(others) :]]
-        return _isolated(certified, undecided, others + rest)
+        # Without a field a function that may well be constant, only too noisy to say, speaks against no other one.
+        weak = [] if self.field is not None else [pair for pair in undecided if pair[1].lower == 0]
+        near = [pair for pair in undecided if not weak or pair[1].lower > 0]
+        kept, open_ = _isolated(certified, near, others + rest)
+        return kept, open_ + weak
 
     def _beyond_chance(
         self, vector: Array, verdict: Verdict, index: npt.NDArray[np.intp]
@@ -219,7 +223,10 @@ class Search:
         for vector in sparse_vectors(span, weights, functionals):
             listed = np.hstack([known, *(v[:, None] for v, _ in out)])
             if self._fresh(vector[:, None], listed).shape[1]:
-                out.append(simplify(vector, judge_form))
+                simple, verdict = simplify(vector, judge_form)
+                # Cutting small terms must not turn a new law into one that is listed already.
+                new = self._fresh(simple[:, None], listed).shape[1] > 0
+                out.append((simple, verdict) if new else (vector, self.judged(vector)))
             if len(out) == fresh.shape[1]:
                 break
         return out
