@@ -29,7 +29,9 @@ from ._unbiased import Unbiased
 _SHARES = (1 / 16, 1 / 8, 1 / 4)  # slow test functions per sample
 _RESOLVED = 0.8  # share of the tolerance that may be faster than the slow rows
 _RESTING = 0.05  # of the mean motion squared, that a state at rest is taken to have
-_NOISE_RATIO = 1.5  # of the noise variance of h to the expected one, up to which the noise is believed
+# Of the noise variance of h to the expected one, up to which noise that differs between runs or states is held responsible;
+# that the functions have no variation of their own there has been tested.
+_NOISE_RATIO = 4.0
 Part = npt.NDArray[np.bool_]
 
 
@@ -197,16 +199,16 @@ class Constancy:
         raw, noise = _quadratic(rows, c, folds)
         part = np.isin(self.fold, folds)[self.ensemble.run]
         weight = self.ensemble.weights[self.ensemble.run][part]
-        v = self.noise_of(c)[part]
+        v = self._spread_of(c)[part]
         ratio, ratio_variance = 1.0, 0.0
         if rows is not self.every:
             ratio, ratio_variance = self._noise_ratio(c, folds)
         leverage = rows.leverage[part]
         excess = self._excess(c)[part]
-        variance = float(np.sum(weight**2 * (2 * leverage * (ratio * v) ** 2 + leverage**2 * excess)))
+        variance = float(np.sum(weight**2 * (2 * leverage * v**2 + leverage**2 * excess)))
         variance += noise**2 * ratio_variance
         size = float(c @ self.size_of(folds) @ c)
-        return Energy(raw, ratio * noise, variance, float(np.max(weight * v, initial=0.0)) * ratio, size)
+        return Energy(raw, ratio * noise, variance, float(np.max(weight * v, initial=0.0)), size)
 
     def _noise_ratio(self, c: Array, folds: tuple[int, ...]) -> tuple[float, float]:
         """Noise variance in the fast rows over the expected one, within what an error of the stated noise explains."""
@@ -219,11 +221,22 @@ class Constancy:
         ratio = float(np.clip((raw - low) / (noise - low_noise), 0.0, _NOISE_RATIO))
         return ratio, 2 * ratio**2 / max(count, 1.0)
 
+    def _spread_of(self, c: Array) -> Array:
+        """(m,) noise variance of h, in each run at least what h varies by: noise need not be the same in all runs."""
+        v = self.noise_of(c)
+        observed = self.ensemble.means(self._centred(c)[:, None] ** 2)[:, 0]
+        expected = self.ensemble.means(v[:, None])[:, 0]
+        more = np.divide(observed, expected, out=np.ones_like(observed), where=expected > 0)
+        flat = np.where(expected > 0, 0.0, observed)
+        return np.asarray(v * np.maximum(more, 1.0)[self.ensemble.run] + flat[self.ensemble.run])
+
+    def _centred(self, c: Array) -> Array:
+        return self.ensemble.centred((self.values @ c)[:, None])[:, 0]
+
     def _excess(self, c: Array) -> Array:
         """(m,) by how much the fourth moment of h around its run means exceeds that of normal noise, never negative."""
-        v = self.noise_of(c)
-        h = self.ensemble.centred((self.values @ c)[:, None])[:, 0]
-        return np.asarray(np.maximum((h**2 - v) ** 2 - 2 * v**2, 0.0))
+        v = self._spread_of(c)
+        return np.asarray(np.maximum((self._centred(c) ** 2 - v) ** 2 - 2 * v**2, 0.0))
 
     def faster(self, c: Array, z: float, folds: tuple[int, ...] = (0, 1)) -> bool:
         """Whether h varies faster than the slow rows see, beyond what noise and an error of its level explain."""

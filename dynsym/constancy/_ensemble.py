@@ -13,12 +13,17 @@ from .._checks import Array, frozen, require
 from ..dictionary import Dictionary
 from ..inner_product import defined_at
 from ..trajectory import AnyRun, Trajectory, excerpts, noise_level
+from ..trajectory.noise import window_residuals
 
 Indices = npt.NDArray[np.intp]
 _MOST_NUMBERS = 10_000_000  # (m, p, n) slopes held; longer runs are thinned evenly
 _FEWEST_SAMPLES = 5
 _NOISE_PENALTY = 4.0
 _SMALL_MOTION = 0.02
+_ORDERS = range(2, 9)
+_FEWEST_WINDOWS = 8
+_HEAVY = 2.0  # mean square over clipped one, up to which the difference is put down to the law of the noise
+_STATED_WRONG = 1.3
 _PIECES, _PIECE = 50, 400  # excerpts of a run that stays in a file
 
 
@@ -34,15 +39,15 @@ class Ensemble:
         (R + 1,) where each run begins.
     sd
         (n,) standard deviation of the measurement noise.
-    noise_known
-        Whether it was stated, not estimated.
+    sd_most
+        (n,) the largest that is believable: what was stated, where that is larger.
     """
 
     t: Array
     x: Array
     starts: Indices
     sd: Array
-    noise_known: bool
+    sd_most: Array
 
     @property
     def n_runs(self) -> int:
@@ -111,8 +116,8 @@ def ensemble_of(
 ) -> Ensemble:
     """The complete samples of the runs at which the dictionary is defined, and their noise.
 
-    Where a noise level is stated for all runs the smaller of it and the estimated one is used: a stated one that is too large
-    would hide variation.
+    The noise level is read off the samples, since one that is stated too large would hide variation; a stated one is used
+    where the samples show more than a third above it, which may be motion that they do not resolve.
 
     Parameters
     ----------
@@ -133,7 +138,7 @@ def ensemble_of(
     loaded = [(g, part) for g, run in enumerate(runs) for part in _loaded(run)]
     owner = list(groups) if len(groups) == len(runs) else list(range(len(runs)))
     stated = sd if sd is not None else _stated(runs)
-    level, known = _noise([part for _, part in loaded], stated)
+    level, most = _noise([part for _, part in loaded], stated)
     total = sum(len(part) for _, part in loaded) * dictionary.n_terms * dictionary.n_states
     stride = max(1, -(-total // _MOST_NUMBERS))
     collected: dict[int, list[tuple[Array, Array]]] = {}
@@ -152,7 +157,7 @@ def ensemble_of(
     )
     starts = np.concatenate([[0], np.cumsum([len(t) for t, _ in kept])]).astype(np.intp)
     t, x = np.concatenate([t for t, _ in kept]), np.concatenate([x for _, x in kept])
-    return Ensemble(frozen(t), frozen(x), starts, frozen(level), known)
+    return Ensemble(frozen(t), frozen(x), starts, frozen(level), frozen(most))
 
 
 def _joined(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
@@ -173,9 +178,43 @@ def _stated(runs: Sequence[AnyRun]) -> Array | None:
     return np.asarray(np.sqrt(lengths @ squares / lengths.sum()))
 
 
-def _noise(parts: Sequence[Trajectory], stated: Array | None) -> tuple[Array, bool]:
+def _noise(parts: Sequence[Trajectory], stated: Array | None) -> tuple[Array, Array]:
+    """The level to take off, and the largest that is believable: the stated one, if it is larger."""
     usable = [part for part in parts if len(part) > 2]
     read = noise_level(usable) if usable else np.full(parts[0].n_states, np.nan)
+    plain = root_mean_square_noise(parts)
+    read = np.where(plain <= _HEAVY * read, np.fmax(plain, read), read)
     if stated is None:
-        return np.nan_to_num(read, nan=0.0), False
-    return np.fmin(stated, read), True
+        level = np.nan_to_num(read, nan=0.0)
+        return level, level
+    level = np.where(read <= _STATED_WRONG * stated, read, stated)
+    return level, np.fmax(level, stated)
+
+
+def root_mean_square_noise(runs: Sequence[Trajectory]) -> Array:
+    """Noise of each state from differences of all windows, none of them clipped: the least over the orders, (n,).
+
+    `noise_level` is robust: it leaves out what is rare. The bias of a polynomial comes from the mean square, rare or not.
+
+    Examples
+    --------
+    >>> import dynsym as dy, numpy as np
+    >>> from dynsym.constancy import root_mean_square_noise
+    >>> t = np.linspace(0, 20, 2000)
+    >>> x = np.sin(t) + 0.01 * np.random.default_rng(0).standard_t(3, 2000) / np.sqrt(3)
+    >>> bool(abs(root_mean_square_noise([dy.Trajectory(t, x)])[0] - 0.01) < 0.002)
+    True
+    """
+    best = np.full(runs[0].n_states, np.nan)
+    for order in _ORDERS:
+        total, count = 0.0, 0
+        for run in runs:
+            good = np.isfinite(run.x).all(axis=1)
+            t, x = run.t[good], run.x[good]
+            starts = np.arange(max(len(t) - order, 0))
+            if len(starts):
+                total = total + np.sum(window_residuals(t, x, order, starts) ** 2, axis=0)
+                count += len(starts)
+        if count >= _FEWEST_WINDOWS:
+            best = np.fmin(best, np.sqrt(total / count))
+    return best

@@ -6,7 +6,7 @@ A function is
                 it would vary if the states moved independently (upper bound at level alpha, noise taken off); if the held-out
                 runs outnumber the directions that one half left open and the other closed by at least three; and if the runs
                 differ in its value, so that they do not merely share an attractor or a surface,
-    refuted     if it varies by more than delta, or by less but certainly, and more than the noise does,
+    refuted     if it varies by more than delta and than the noise, or by less but far more than any noise does,
     undecided   otherwise.
 """
 
@@ -34,6 +34,7 @@ _REPRODUCED = 0.9  # share of a function that both halves must find on their own
 _VALUES = 4  # distinct values that the runs must show
 _CONTRAST = 0.1  # of the variance between the runs, that within them may reach
 _IMMATERIAL = 1e-5  # relative drifts below this are the integrator's
+_FAR_BEYOND = 10.0  # times the noise: variation that no law of the noise is made responsible for
 _LOUD = 1.0  # noise of h as a share of its motion, from which on nothing is said
 _UNMOVED = 1e-20
 
@@ -78,25 +79,32 @@ class StatesJudge:
         return "weak rows and within-run variance" if agree else "weak rows"
 
     def _status(self, own: Energy, lower: float, upper: float, obstacle: str) -> tuple[str, str]:
-        noise = own.share(own.noise)
         drift = own.share(own.estimate)
+        noise = own.share(own.noise) * self._believable
         if drift > max(noise, _IMMATERIAL) and lower > self.level.delta:
             return REFUTED, f"along the runs it varies by at least {lower:.2g}"
         if drift > _IMMATERIAL and self._varies(own):
-            if drift > 0.5 * noise:
+            if drift > _FAR_BEYOND * noise:
                 return (
                     REFUTED,
-                    f"broken slightly: it varies by {drift:.1g} along the runs, more than noise explains",
+                    f"broken slightly: it varies by {drift:.1g} along the runs, far more than noise",
                 )
             return (
                 UNDECIDED,
-                f"it varies by {drift:.1g}, more than white noise explains, but less than the noise",
+                f"it varies by {drift:.1g} where white noise leaves {noise:.1g}: broken slightly, or the noise is not white",
             )
         if upper > self.level.delta:
             return UNDECIDED, f"it may vary by as much as {upper:.2g} along the runs"
         if obstacle:
             return UNDECIDED, obstacle
         return CERTIFIED, f"found on one half of the runs, it varies by at most {upper:.1g} along the others"
+
+    @property
+    def _believable(self) -> float:
+        """How much larger than read off the samples the noise may be, because it was stated so."""
+        ensemble = self.constancy.ensemble
+        read = np.where(ensemble.sd > 0, ensemble.sd, 1.0)
+        return float(np.max(np.where(ensemble.sd > 0, ensemble.sd_most / read, 1.0), initial=1.0))
 
     def _varies(self, own: Energy) -> bool:
         """Whether the energy is too large for a constant function: scaled chi-square with the same mean and variance."""
