@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, permutations
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,10 @@ _BELOW_CHANCE = 0.5  # share of the best chance result below which a law has to 
 _NOT_APART = "it does not stand apart from functions that any flow nearly conserves in so small a region"
 _FAR_APART = 50.0  # or by which it exceeds the point estimate, where that is far more exact than the bound
 _APART = 2.0  # factor by which the rest of the spectrum must exceed the upper bound of a law
+_STEPS, _STEPS_LEAST = (
+    3.0,
+    5.0,
+)  # the same along runs, as a multiple of the next step of the spectrum, and at least
 _MOST_PRODUCTS = 300
 
 
@@ -131,8 +135,21 @@ class Search:
         # Without a field a function that may well be constant, only too noisy to say, speaks against no other one.
         weak = [] if self.field is not None else [pair for pair in undecided if pair[1].lower == 0]
         near = [pair for pair in undecided if not weak or pair[1].lower > 0]
-        kept, open_ = _isolated(certified, near, others + rest)
+        kept, open_ = _isolated(certified, near, others + rest, self._apart, self.field is not None)
         return kept, open_ + weak
+
+    def _apart(self, verdict: Verdict, rest: list[float]) -> bool:
+        """Whether a law stands apart from the defects of the rest of the spectrum.
+
+        In a small region the directions of a rich dictionary vary by ever less, in steps of a nearly constant factor: along
+        runs a law below the tolerance has to break that sequence.
+        """
+        if self.field is not None:
+            return min(verdict.upper * _APART, verdict.defect * _FAR_APART) <= min(rest)
+        first, second = sorted([*rest, np.inf])[:2]
+        if first >= 2 * self.level.delta:
+            return True
+        return verdict.upper * max(_STEPS_LEAST, _STEPS * min(second, 1.0) / max(first, 1e-300)) <= first
 
     def _beyond_chance(
         self, vector: Array, verdict: Verdict, index: npt.NDArray[np.intp]
@@ -229,11 +246,31 @@ class Search:
                 out.append((simple, verdict) if new else (vector, self.judged(vector)))
             if len(out) == fresh.shape[1]:
                 break
+        return self._reduced(out)
+
+    def _reduced(self, laws: list[tuple[Array, Verdict]]) -> list[tuple[Array, Verdict]]:
+        """Laws of one grade with multiples of one another taken off where that leaves fewer terms."""
+        out = list(laws)
+        for i, j in permutations(range(len(out)), 2):
+            own, other = out[i][0], out[j][0]
+            shared = np.flatnonzero((own != 0) & (other != 0))
+            if not len(shared) or CERTIFIED not in (out[i][1].status, out[j][1].status):
+                continue
+            trials = [_without(own, other, int(k)) for k in shared]
+            best = min(trials, key=np.count_nonzero)
+            if np.count_nonzero(best) < np.count_nonzero(own):
+                verdict = self.judged(best)
+                if verdict.status == CERTIFIED:
+                    out[i] = (best, verdict)
         return out
 
 
 def _isolated(
-    certified: list[tuple[Array, Verdict]], undecided: list[tuple[Array, Verdict]], others: list[float]
+    certified: list[tuple[Array, Verdict]],
+    undecided: list[tuple[Array, Verdict]],
+    others: list[float],
+    apart: Callable[[Verdict, list[float]], bool],
+    demoted_count: bool,
 ) -> tuple[list[tuple[Array, Verdict]], list[tuple[Array, Verdict]]]:
     """Certified directions that stand apart from the rest of the spectrum; the others become undecided.
 
@@ -242,14 +279,22 @@ def _isolated(
     """
     kept, demoted = sorted(certified, key=lambda pair: pair[1].upper), list(undecided)
     while kept:
-        rest = others + [v.defect for _, v in demoted]
+        rest = others + [v.defect for _, v in (demoted if demoted_count else undecided)]
         worst = kept[-1]
-        verdict = worst[1]
-        if not rest or min(verdict.upper * _APART, verdict.defect * _FAR_APART) <= min(rest):
+        if not rest or apart(worst[1], rest):
             break
         kept.pop()
         demoted.append((worst[0], as_undecided(worst[1], _NOT_APART)))
     return kept, demoted
+
+
+def _without(own: Array, other: Array, k: int) -> Array:
+    """own less the multiple of the other that removes term k, and what cancels with it, leading entry 1."""
+    out = own - own[k] / other[k] * other
+    out[k] = 0.0
+    out[np.abs(out) <= 1e-9 * np.abs(own)] = 0.0
+    top = out[int(np.argmax(np.abs(out)))]
+    return np.asarray(out / top) if top else own
 
 
 def grades_of(dictionary: Dictionary) -> Array:
