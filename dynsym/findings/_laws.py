@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from .._checks import Array
+from .._checks import Array, DataError
 from .._threads import one_blas_thread
 from ..certify import CERTIFIED, REFUTED, Level, Verdict
+from ..constancy import Constancy, ensemble_of
 from ..dictionary import Dictionary
 from ..dictionary._base import with_names
-from ..inner_product import Region, defined_at, generic_region, restricted
+from ..inner_product import Region, defined_at, generic_region, region_around, restricted
 from ..regression import Model
 from ..sections import ScalarFunction
 from ..spectral import Spectrum
-from ..trajectory import Trajectory
+from ..trajectory import AnyRun, Trajectory, as_runs
 from ..vector_field import VectorField
-from ._canonical import shortened
+from ._canonical import as_undecided, shortened
 from ._evidence import evidence_of
 from ._search import Search
+from ._states import StatesJudge, states_search
+
+FIELD = "field"
+_SEARCHED_TWICE = 150  # terms up to which the states are searched beside a fitted field
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,15 @@ class Law:
         be if the states moved independently.
     drift_expected
         The same ratio from the measurement noise alone.
+    evidence
+        What decided: the fitted field, the states alone (and which of their rows), or both.
     """
 
     function: ScalarFunction
     verdict: Verdict
     relative_drift: float
     drift_expected: float
+    evidence: str = FIELD
 
     @property
     def expression(self) -> str:
@@ -90,7 +98,7 @@ class ConservedQuantities:
         head = f"{count} certified conserved quantities, {self.independent} independent"
         rows = [
             f"  {f.verdict.status:<10} {f.verdict.defect:8.1e} <= {f.verdict.upper:7.1e}  drift {f.relative_drift:.1e}  "
-            f"{shortened(f.expression)}"
+            f"{shortened(f.expression)}{'' if f.evidence == FIELD else f'  [{f.evidence}]'}"
             for f in self.findings
         ]
         tail = f"  in {self.region.description}; delta = {self.level.delta:g}, alpha = {self.level.alpha:g}"
@@ -107,27 +115,31 @@ class ConservedQuantities:
 
 
 def conserved_quantities(
-    model: Model | VectorField,
+    data: Any,
     dictionary: Dictionary,
     delta: float = 0.05,
     alpha: float = 0.05,
     region: Region | None = None,
 ) -> ConservedQuantities:
-    """The functions h in the span of a dictionary with L_f h = grad h . f = 0, each with a verdict.
+    """The functions h in the span of a dictionary that stay constant along the motion, each with a verdict.
+
+    From a field: L_f h = grad h . f = 0. From runs: the variation of h along them, found on half of the runs and judged on
+    the other half, with the bias and the variance of the measurement noise taken off; no derivative is taken. A fitted model
+    has both: where one contradicts the other nothing is certified, and where the field is too uncertain the states may do.
 
     The dictionary is searched from the simplest terms on, so each law is found in its lowest degree; products and functions
     of laws that are already listed are one law with them, not more. Constants are never listed.
 
     Parameters
     ----------
-    model
-        A fitted `Model`, or an exact `VectorField`.
+    data
+        A fitted `Model`, an exact `VectorField`, or runs in any form that `fit` takes.
     dictionary
         The functions that h is made of.
     delta, alpha
         Tolerance of the defect, and error level shared among the functions.
     region
-        What the verdicts speak of; default a tube around the data, or generic points for an exact field.
+        What the verdicts of a field speak of; default a tube around the data, or generic points for an exact field.
 
     Returns
     -------
@@ -140,27 +152,99 @@ def conserved_quantities(
     >>> spring = dy.VectorField(dy.Monomials(2, 1, names=("x", "v")), [[0, 0, 1], [0, -4, 0]])
     >>> [law.expression for law in dy.conserved_quantities(spring, dy.Monomials(2, 2)).findings]
     ['x**2 + 0.25*v**2']
+
+    >>> runs = dy.systems.get("isotropic_oscillator_2d").runs(12, 100, noise=0.01)
+    >>> found = dy.conserved_quantities(runs, dy.Monomials(4, 2))
+    >>> len(found.functions), found.independent
+    (4, 3)
     """
-    field = model.field if isinstance(model, Model) else model
-    said = "the dictionary is over ({own}) but the field has the states ({names})"
-    own = with_names(dictionary, field.names, said, "build it with names=model.field.names")
-    where = (
-        region
-        if region is not None
-        else (model.region if isinstance(model, Model) else generic_region(own + field.dictionary))
-    )
-    where = restricted(where, own)
+    if not isinstance(data, Model | VectorField):
+        return _from_runs(as_runs(data), dictionary, Level(delta, alpha, dictionary.n_terms), region)
+    field = data.field if isinstance(data, Model) else data
+    own = _over(dictionary, field.names, "field", "model.field.names")
+    if region is None:
+        region = data.region if isinstance(data, Model) else generic_region(own + field.dictionary)
+    where = restricted(region, own)
     level = Level(delta, alpha, own.n_terms)
-    runs = model.runs if isinstance(model, Model) else ()
-    noise = model.noise if isinstance(model, Model) else np.zeros(field.n_states)
+    runs = data.runs if isinstance(data, Model) else ()
+    noise = data.noise if isinstance(data, Model) else np.zeros(field.n_states)
     with one_blas_thread():
-        search = Search.of(field, own, where, evidence_of(model), level)
+        search = Search.of(field, own, where, evidence_of(data), level)
         chosen, undecided = search.run()
         laws = [_law(own, v, verdict, runs, noise, level) for v, verdict in chosen + undecided]
-        laws.sort(key=lambda law: law.verdict.status != CERTIFIED)
-        certified = [law for law in laws if law.verdict.status == CERTIFIED]
-        independent = _independent(certified, where)
+        if isinstance(data, Model):
+            laws = _with_states(data, own, laws, search)
+        return _found(laws, search, where, level)
+
+
+def _found(laws: list[Law], search: Search, where: Region, level: Level) -> ConservedQuantities:
+    laws = sorted(laws, key=lambda law: law.verdict.status != CERTIFIED)
+    independent = _independent([law for law in laws if law.verdict.status == CERTIFIED], where)
     return ConservedQuantities(tuple(laws), independent, search.reading.spectrum, where, level)
+
+
+def _over(dictionary: Dictionary, names: tuple[str, ...], what: str, remedy: str) -> Dictionary:
+    said = f"the dictionary is over ({{own}}) but the {what} has the states ({{names}})"
+    return with_names(dictionary, names, said, f"build it with names={remedy}")
+
+
+def _from_runs(
+    runs: Sequence[AnyRun], dictionary: Dictionary, level: Level, region: Region | None
+) -> ConservedQuantities:
+    """From the states alone."""
+    own = _over(dictionary, tuple(runs[0].names), "data", "runs[0].names")
+    with one_blas_thread():
+        ensemble = ensemble_of(runs, own)
+        parts = [Trajectory(ensemble.t[part], ensemble.x[part], runs[0].names) for part in ensemble.slices]
+        text = f"the {len(ensemble.t)} samples of {ensemble.n_runs} run(s)"
+        where = restricted(replace(region_around(parts), description=text) if region is None else region, own)
+        search, judge = states_search(Constancy.of(ensemble, own, level.delta), where, level)
+        chosen, undecided = search.run()
+        laws = [
+            replace(_law(own, v, verdict, parts, ensemble.sd, level), evidence=f"states: {judge.method(v)}")
+            for v, verdict in chosen + undecided
+        ]
+        return _found(laws, search, where, level)
+
+
+def _with_states(model: Model, dictionary: Dictionary, laws: list[Law], search: Search) -> list[Law]:
+    """The laws of a field with the second opinion of the states, and those that only the states can certify."""
+    origins = model.source.origins
+    try:
+        ensemble = ensemble_of(model.runs, dictionary, model.noise, origins)
+    except DataError:
+        return laws  # no run is long enough to vary: the field's evidence stands alone
+    constancy = Constancy.of(ensemble, dictionary, search.level.delta)
+    other, judge = states_search(constancy, search.region, search.level)
+    out = [_both(law, judge) for law in laws]
+    if dictionary.n_terms <= _SEARCHED_TWICE:
+        chosen, _ = other.run()
+        known = [law.function.coefficients for law in out if law.verdict.status == CERTIFIED]
+        for vector, verdict in chosen:
+            if verdict.status == CERTIFIED and search.adds(vector, known):
+                law = _law(dictionary, vector, verdict, model.runs, model.noise, search.level)
+                law = _unless_refuted(replace(law, evidence=f"states: {judge.method(vector)}"), search)
+                out.append(law)
+                known.append(vector)
+    return out
+
+
+def _both(law: Law, judge: StatesJudge) -> Law:
+    c = law.function.coefficients
+    states = judge(c)
+    if law.verdict.status == CERTIFIED and states.status == REFUTED:
+        return replace(law, verdict=as_undecided(law.verdict, f"the states contradict: {states.reason}"))
+    if law.verdict.status == CERTIFIED and states.status == CERTIFIED:
+        return replace(law, evidence="field and states")
+    return law
+
+
+def _unless_refuted(law: Law, search: Search) -> Law:
+    """A law of the states, withdrawn where the field rules it out."""
+    field = search.judged(law.function.coefficients)
+    if field.status != REFUTED:
+        return law
+    return replace(law, verdict=as_undecided(law.verdict, f"the fitted field contradicts: {field.reason}"))
 
 
 def _law(
@@ -192,8 +276,9 @@ def drift_along(function: ScalarFunction, runs: Sequence[Trajectory], noise: Arr
             continue
         slope = function.gradient(x)
         size = float(np.sqrt(np.mean(np.sum((slope * x.std(axis=0)) ** 2, axis=1))))
-        if size > 0:
-            drift.append(float(np.std(function.evaluate(x))) / size)
+        h = function.evaluate(x)
+        if size > 1e-13 * float(np.abs(h).max()):
+            drift.append(float(np.std(h)) / size)
             expected.append(float(np.sqrt(np.mean(np.sum((slope * noise) ** 2, axis=1)))) / size)
     if not drift:
         return 0.0, 0.0

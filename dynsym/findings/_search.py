@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, permutations
 
 import numpy as np
 import numpy.typing as npt
@@ -29,14 +29,22 @@ _BELOW_CHANCE = 0.5  # share of the best chance result below which a law has to 
 _NOT_APART = "it does not stand apart from functions that any flow nearly conserves in so small a region"
 _FAR_APART = 50.0  # or by which it exceeds the point estimate, where that is far more exact than the bound
 _APART = 2.0  # factor by which the rest of the spectrum must exceed the upper bound of a law
+_STEPS, _STEPS_LEAST = (
+    3.0,
+    5.0,
+)  # the same along runs, as a multiple of the next step of the spectrum, and at least
 _MOST_PRODUCTS = 300
 
 
 @dataclass(frozen=True)
 class Search:
-    """The null space of h -> L_f h, grade by grade."""
+    """Functions that a reading says are conserved, grade by grade.
 
-    field: VectorField
+    The reading is h -> L_f h of a field, or the variation of h along runs, with the norm that its values are relative to.
+    Only a field has flows like it, by chance of which a function may be nearly conserved; without one, held-out runs tell.
+    """
+
+    field: VectorField | None
     dictionary: Dictionary
     reading: ConservationReading
     region: Region
@@ -79,6 +87,10 @@ class Search:
                 ]
         return chosen, self._open([v for v, _ in undecided], self._known([v for v, _ in chosen]))
 
+    def adds(self, vector: Array, laws: list[Array]) -> bool:
+        """Whether a function is no combination of the laws and their products."""
+        return bool(self._fresh(vector[:, None], self._known(laws)).shape[1])
+
     def _open(self, undecided: list[Array], known: Array) -> list[tuple[Array, Verdict]]:
         """Undecided functions beyond the listed laws, in a form that can be read."""
         if not undecided:
@@ -120,7 +132,24 @@ class Search:
             if verdict.status == REFUTED:
                 others.append(float(value))
         rest = [float(v) for v in spectrum.values[len(certified) + len(undecided) + len(others) :]]
-        return _isolated(certified, undecided, others + rest)
+        # Without a field a function that may well be constant, only too noisy to say, speaks against no other one.
+        weak = [] if self.field is not None else [pair for pair in undecided if pair[1].lower == 0]
+        near = [pair for pair in undecided if not weak or pair[1].lower > 0]
+        kept, open_ = _isolated(certified, near, others + rest, self._apart, self.field is not None)
+        return kept, open_ + weak
+
+    def _apart(self, verdict: Verdict, rest: list[float]) -> bool:
+        """Whether a law stands apart from the defects of the rest of the spectrum.
+
+        In a small region the directions of a rich dictionary vary by ever less, in steps of a nearly constant factor: along
+        runs a law below the tolerance has to break that sequence.
+        """
+        if self.field is not None:
+            return min(verdict.upper * _APART, verdict.defect * _FAR_APART) <= min(rest)
+        first, second = sorted([*rest, np.inf])[:2]
+        if first >= 2 * self.level.delta:
+            return True
+        return verdict.upper * max(_STEPS_LEAST, _STEPS * min(second, 1.0) / max(first, 1e-300)) <= first
 
     def _beyond_chance(
         self, vector: Array, verdict: Verdict, index: npt.NDArray[np.intp]
@@ -131,9 +160,9 @@ class Search:
         region. The least defect among random fields over the same dictionary says how well.
         """
         fitted = fitted_numbers(vector)
-        if verdict.status != CERTIFIED or fitted < _MANY_FITTED:
+        if self.field is None or verdict.status != CERTIFIED or fitted < _MANY_FITTED:
             return vector, verdict
-        chance = self._chance(index)
+        chance = self._chance(self.field, index)
         if verdict.upper <= _BELOW_CHANCE * chance:
             return vector, verdict
         reason = (
@@ -141,15 +170,15 @@ class Search:
         )
         return vector, as_undecided(verdict, reason)
 
-    def _chance(self, index: npt.NDArray[np.intp]) -> float:
+    def _chance(self, field: VectorField, index: npt.NDArray[np.intp]) -> float:
         """The least defect of any function of these terms under a number of random fields on the same region."""
-        terms = self.field.dictionary
+        terms = field.dictionary
         size = np.sqrt(np.mean(terms.evaluate(self.region.points) ** 2, axis=0))
         size = np.where(size > 0, size, 1.0)
         draws = np.random.default_rng(0)
         least = np.inf
         for _ in range(_CHANCE_DRAWS):
-            c = draws.standard_normal(self.field.coefficients.shape) / size * self.region.scale[:, None]
+            c = draws.standard_normal(field.coefficients.shape) / size * self.region.scale[:, None]
             other = VectorField(terms, c)
             operator = conservation_matrix(other, self.dictionary, self.region)[:, index]
             gram = gradient_gram(other, self.dictionary, self.region)[np.ix_(index, index)]
@@ -211,14 +240,37 @@ class Search:
         for vector in sparse_vectors(span, weights, functionals):
             listed = np.hstack([known, *(v[:, None] for v, _ in out)])
             if self._fresh(vector[:, None], listed).shape[1]:
-                out.append(simplify(vector, judge_form))
+                simple, verdict = simplify(vector, judge_form)
+                # Cutting small terms must not turn a new law into one that is listed already.
+                new = self._fresh(simple[:, None], listed).shape[1] > 0
+                out.append((simple, verdict) if new else (vector, self.judged(vector)))
             if len(out) == fresh.shape[1]:
                 break
+        return self._reduced(out)
+
+    def _reduced(self, laws: list[tuple[Array, Verdict]]) -> list[tuple[Array, Verdict]]:
+        """Laws of one grade with multiples of one another taken off where that leaves fewer terms."""
+        out = list(laws)
+        for i, j in permutations(range(len(out)), 2):
+            own, other = out[i][0], out[j][0]
+            shared = np.flatnonzero((own != 0) & (other != 0))
+            if not len(shared) or CERTIFIED not in (out[i][1].status, out[j][1].status):
+                continue
+            trials = [_without(own, other, int(k)) for k in shared]
+            best = min(trials, key=np.count_nonzero)
+            if np.count_nonzero(best) < np.count_nonzero(own):
+                verdict = self.judged(best)
+                if verdict.status == CERTIFIED:
+                    out[i] = (best, verdict)
         return out
 
 
 def _isolated(
-    certified: list[tuple[Array, Verdict]], undecided: list[tuple[Array, Verdict]], others: list[float]
+    certified: list[tuple[Array, Verdict]],
+    undecided: list[tuple[Array, Verdict]],
+    others: list[float],
+    apart: Callable[[Verdict, list[float]], bool],
+    demoted_count: bool,
 ) -> tuple[list[tuple[Array, Verdict]], list[tuple[Array, Verdict]]]:
     """Certified directions that stand apart from the rest of the spectrum; the others become undecided.
 
@@ -227,14 +279,22 @@ def _isolated(
     """
     kept, demoted = sorted(certified, key=lambda pair: pair[1].upper), list(undecided)
     while kept:
-        rest = others + [v.defect for _, v in demoted]
+        rest = others + [v.defect for _, v in (demoted if demoted_count else undecided)]
         worst = kept[-1]
-        verdict = worst[1]
-        if not rest or min(verdict.upper * _APART, verdict.defect * _FAR_APART) <= min(rest):
+        if not rest or apart(worst[1], rest):
             break
         kept.pop()
         demoted.append((worst[0], as_undecided(worst[1], _NOT_APART)))
     return kept, demoted
+
+
+def _without(own: Array, other: Array, k: int) -> Array:
+    """own less the multiple of the other that removes term k, and what cancels with it, leading entry 1."""
+    out = own - own[k] / other[k] * other
+    out[k] = 0.0
+    out[np.abs(out) <= 1e-9 * np.abs(own)] = 0.0
+    top = out[int(np.argmax(np.abs(out)))]
+    return np.asarray(out / top) if top else own
 
 
 def grades_of(dictionary: Dictionary) -> Array:
