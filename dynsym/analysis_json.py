@@ -42,7 +42,7 @@ def record_of(analysis: Analysis) -> dict[str, Any]:
                 "structure_constants": None if algebra is None else algebra.structure_constants,
             },
             "region": analysis.symmetries.region.description,
-            "hamiltonian": None,
+            "hamiltonian": None if analysis.hamiltonian is None else analysis.hamiltonian.to_json(),
             "refit": None if analysis.refit is None else _refit(analysis.refit),
             "warnings": list(analysis.warnings),
             "timings": analysis.timings,

@@ -13,6 +13,7 @@ from dynsym._checks import DataError
 from dynsym.inner_product import Region, generic_region
 from dynsym.sections import Bivector, Density, Metric, OneForm, Scalar, TwoForm, section_class
 from dynsym.tensor_derivative import (
+    CompressedField,
     exterior_matrix,
     field_matrix,
     generic_tensor_rank,
@@ -157,3 +158,16 @@ def test_shapes_and_kinds_are_checked():
         TwoForm(dy.Monomials(2, 1), np.zeros((2, 3)))
     with pytest.raises(DataError, match="unknown kind of tensor 'spinor'"):
         section_class("spinor")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_compressed_rows_have_the_norms_of_the_sampled_ones(kind):
+    field, section = random_pair(kind, 3, 7)
+    points = np.random.default_rng(3).standard_normal((60, 3))
+    region = Region(points, np.full(60, 1 / 60), np.array([1.0, 3.0, 0.2]), "")
+    plain = field_matrix(section, field.dictionary, region)
+    short = CompressedField.of(kind, section.dictionary, field.dictionary, region).matrix(
+        section.coefficients.ravel()
+    )
+    assert len(short) < len(plain)
+    np.testing.assert_allclose(short.T @ short, plain.T @ plain, atol=1e-9 * np.abs(plain.T @ plain).max())
