@@ -23,7 +23,7 @@ from ._search import _isolated, grades_of
 Index = npt.NDArray[np.intp]
 Found = tuple[Array, Verdict]
 
-_MOST_UNKNOWNS = 2000
+_MOST_UNKNOWNS = 700
 _MOST_ROWS = 6000  # samples times components that verdicts are computed on
 _MOST_UNDECIDED = 3
 MANY_FITTED = 4  # as for laws: coefficients from which on a finding may be a chance approximation
