@@ -17,9 +17,11 @@ from .dictionary import Dictionary, parse_dictionary
 from .findings import (
     ConservedQuantities,
     DiscreteSymmetries,
+    HamiltonianStructure,
     Symmetries,
     conserved_quantities,
     discrete_symmetries,
+    hamiltonian_structure,
     symmetries,
 )
 from .generators import by_name, with_time_scaling
@@ -32,6 +34,7 @@ from .trajectory import AnyRun, DataQuality, as_runs, excerpts, open_runs, quali
 Progress = Callable[[str, float], None]
 _NAME = r"^[^\W\d]\w*$"
 _PIECES, _PIECE = 200, 1000  # excerpts of a run that show whether its states vary
+_BRACKET_UP_TO = (8, 250)  # states, and functions for H, up to which a Hamiltonian structure is looked for
 _REFIT_UP_TO = 700  # coefficients; the chain works on dense matrices of this size
 
 
@@ -93,6 +96,7 @@ class Analysis:
     warnings: tuple[str, ...]
     timings: dict[str, float] = field(default_factory=dict)
     discrete: DiscreteSymmetries | None = None
+    hamiltonian: HamiltonianStructure | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record of schema version 1; numbers are finite or None."""
@@ -104,6 +108,8 @@ class Analysis:
         parts = [str(self.model), str(self.laws), str(self.symmetries)]
         if self.discrete is not None:
             parts.append(str(self.discrete))
+        if self.hamiltonian is not None:
+            parts.append(str(self.hamiltonian))
         if self.refit is not None:
             parts.append(str(self.refit))
         return "\n\n".join([*parts, *(f"warning: {w}" for w in self.warnings)])
@@ -166,6 +172,8 @@ def analyze(
     where = invariants_for(model, chosen) if how.invariants == "auto" else how.invariants
     laws = conserved_quantities(model, parse_dictionary(where, model.field.names), how.delta, how.alpha)
     clock.done("conserved quantities", 0.75)
+    structure = _structure(model, parse_dictionary(where, model.field.names), laws, found, how)
+    clock.done("hamiltonian structure", 0.8)
     again, trouble = _refit(runs, model, found, how)
     clock.done("refit", 1.0)
     # Verdicts are free of scale, so a spread of scales needs no remedy here.
@@ -183,6 +191,7 @@ def analyze(
         tuple(dict.fromkeys(warnings)),
         clock.timings,
         maps,
+        structure,
     )
 
 
@@ -253,6 +262,21 @@ def _symmetries(model: Model, how: AnalysisSettings) -> Symmetries:
     if not family.time_scaling.any():
         family = with_time_scaling(family)
     return symmetries(model, family, how.delta, how.alpha)
+
+
+def _structure(
+    model: Model,
+    dictionary: Dictionary,
+    laws: ConservedQuantities,
+    found: Symmetries,
+    how: AnalysisSettings,
+) -> HamiltonianStructure | None:
+    """The certified Hamiltonian structure; looked for where something is conserved and the problem is small enough."""
+    states, terms = _BRACKET_UP_TO
+    if not laws.functions or model.field.n_states > states or dictionary.n_terms > terms:
+        return None
+    structure = hamiltonian_structure(model, dictionary, laws, found, how.delta, how.alpha)
+    return structure if structure.certified else None
 
 
 def _refit(

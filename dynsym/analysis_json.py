@@ -46,7 +46,7 @@ def record_of(analysis: Analysis) -> dict[str, Any]:
             if maps is None or maps.group is None
             else {"name": maps.group.name, "order": len(maps.group)},
             "region": analysis.symmetries.region.description,
-            "hamiltonian": None,
+            "hamiltonian": None if analysis.hamiltonian is None else analysis.hamiltonian.to_json(),
             "refit": None if analysis.refit is None else _refit(analysis.refit),
             "warnings": list(analysis.warnings),
             "timings": analysis.timings,

@@ -13,6 +13,8 @@ chapters 1.5 and 6, for the formulas of forms, the Schouten bracket and Poisson 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ._checks import Array
@@ -67,6 +69,65 @@ def field_matrix(section: TensorSection, dictionary: Dictionary, region: Region)
     turned = np.einsum("bakl,ma->mbkl", type(section).action(n), section.parts(x), optimize=True)
     out += np.einsum("mbkl,mjl->mbkj", turned, slope, optimize=True)
     return _rows(out, type(section), region)
+
+
+@dataclass(frozen=True)
+class CompressedField:
+    """f -> L_f T for many T of one kind: the rows of `field_matrix` in an orthonormal basis of all that L_f T can be.
+
+    A component of L_f T is a sum of products d theta_T theta_f and theta_T d theta_f, which span far fewer than m dimensions
+    on m samples; so each T costs small matrix products, independent of the number of samples.
+
+    Attributes
+    ----------
+    kind, n
+        Of T, and the number of states.
+    along, turned
+        (D, p_T, n, p_f): d_k theta_T theta_f, and theta_T d_k theta_f, in that basis.
+    weights
+        (c,) scaled units of the components.
+    """
+
+    kind: type[TensorSection]
+    n: int
+    along: Array
+    turned: Array
+    weights: Array
+
+    @classmethod
+    def of(
+        cls, kind: type[TensorSection], tensors: Dictionary, fields: Dictionary, region: Region
+    ) -> CompressedField:
+        """Evaluate all products once and keep an orthonormal basis of what they span on the region."""
+        x, roots = region.points, region.roots[:, None, None, None]
+        theta, slope = tensors.evaluate(x), tensors.jacobian(x)
+        phi, bend = fields.evaluate(x), fields.jacobian(x).transpose(0, 2, 1)
+        along = slope[:, :, :, None] * phi[:, None, None, :] * roots
+        turned = theta[:, :, None, None] * bend[:, None, :, :] * roots
+        basis = _range(np.hstack([along.reshape(len(x), -1), turned.reshape(len(x), -1)]))
+        first = np.tensordot(basis.T, along, axes=1)
+        return cls(
+            kind, len(region.scale), first, np.tensordot(basis.T, turned, axes=1), kind.weights(region.scale)
+        )
+
+    def matrix(self, coefficients: Array) -> Array:
+        """(D c, n p_f) for the tensor with these coefficients (c p_T,); the same norms as `field_matrix`."""
+        c = coefficients.reshape(len(self.weights), -1)
+        out = np.tensordot(self.along, c, axes=(1, 1)).transpose(0, 3, 1, 2)
+        turned = np.einsum("bakl,at->bklt", self.kind.action(self.n), c)
+        out = out + np.einsum("bklt,dtlj->dbkj", turned, self.turned, optimize=True)
+        out = out * self.weights[:, None, None]
+        return out.reshape(out.shape[0] * out.shape[1], -1)
+
+
+def _range(columns: Array) -> Array:
+    """Orthonormal basis of the column span (m, D), by a random sketch of as many columns as there are rows."""
+    size = np.linalg.norm(columns, axis=0)
+    used = columns[:, size > 0] / size[size > 0]
+    m, k = used.shape
+    sketch = used if k <= m else used @ np.random.default_rng(0).standard_normal((k, m)) / np.sqrt(k)
+    left, values, _ = np.linalg.svd(sketch, full_matrices=False)
+    return left[:, values > 1e-11 * values.max(initial=0.0)]
 
 
 def value_matrix(kind: type[TensorSection], dictionary: Dictionary, region: Region) -> Array:

@@ -13,6 +13,7 @@ from dynsym._checks import DataError
 from dynsym.inner_product import Region, generic_region
 from dynsym.sections import Bivector, Density, Metric, OneForm, Scalar, TwoForm, section_class
 from dynsym.tensor_derivative import (
+    CompressedField,
     exterior_matrix,
     field_matrix,
     generic_tensor_rank,
@@ -157,3 +158,123 @@ def test_shapes_and_kinds_are_checked():
         TwoForm(dy.Monomials(2, 1), np.zeros((2, 3)))
     with pytest.raises(DataError, match="unknown kind of tensor 'spinor'"):
         section_class("spinor")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_compressed_rows_have_the_norms_of_the_sampled_ones(kind):
+    field, section = random_pair(kind, 3, 7)
+    points = np.random.default_rng(3).standard_normal((60, 3))
+    region = Region(points, np.full(60, 1 / 60), np.array([1.0, 3.0, 0.2]), "")
+    plain = field_matrix(section, field.dictionary, region)
+    short = CompressedField.of(kind, section.dictionary, field.dictionary, region).matrix(
+        section.coefficients.ravel()
+    )
+    assert len(short) < len(plain)
+    np.testing.assert_allclose(short.T @ short, plain.T @ plain, atol=1e-9 * np.abs(plain.T @ plain).max())
+
+
+def test_volume_and_area_kept_by_known_flows():
+    names = ("x", "y", "z")
+    terms = dy.Fourier(names, 1)
+    place = {t: i for i, t in enumerate(terms.terms)}
+    c = np.zeros((3, 6))
+    c[0, place["sin(z)"]], c[0, place["cos(y)"]] = 1.0, 0.5
+    c[1, place["sin(x)"]], c[1, place["cos(z)"]] = 0.8, 1.0
+    c[2, place["sin(y)"]], c[2, place["cos(x)"]] = 0.5, 0.8
+    abc = dy.VectorField(terms, c)
+    found = dy.invariant_tensors(abc, "density", dy.Monomials(3, 2, names=names) + dy.Fourier(names, 1))
+    assert [str(s) for s in found.sections] == ["1"]  # the ABC flow keeps volume, and no other measure here
+    heiles = dy.systems.get("henon_heiles").field()
+    areas = dy.invariant_tensors(heiles, "two-form", dy.Monomials(4, 1))
+    assert [(str(f.section), f.rank, f.closure) for f in areas.findings] == [("dx^dvx + dy^dvy", 4, 0.0)]
+
+
+def test_lorenz_keeps_no_density_but_multiplies_volume():
+    lorenz = dy.systems.get("lorenz").field()
+    assert dy.invariant_tensors(lorenz, "density", dy.Monomials(3, 3)).findings == ()
+    found = dy.invariant_tensors(lorenz, dy.Multiplied(Density), dy.Monomials(3, 2))
+    assert str(found.sections[0]) == "1"
+    assert found.findings[0].eigenvalue == pytest.approx(-41 / 3)
+
+
+def test_eigenfunctions_real_complex_and_nonlinear_without_their_products():
+    spiral = dy.VectorField(dy.Monomials(2, 1, names=("x", "v")), [[0, 0, 1], [0, -1, -0.5]])
+    found = dy.invariant_tensors(spiral, "koopman", dy.Monomials(2, 3))
+    assert len(found.findings) == 1
+    assert found.findings[0].partner is not None
+    assert found.findings[0].eigenvalue == pytest.approx(-0.25 + 1j * np.sqrt(1 - 0.0625))
+    slow = dy.VectorField(dy.Monomials(2, 2, names=("x", "v")), [[0, -1, 0, 0, 0, 0], [0, 0, -3, 1, 0, 0]])
+    found = dy.invariant_tensors(slow, "koopman", dy.Monomials(2, 3))
+    assert [f.expression for f in found.findings] == ["x", "v - x**2"]
+    assert [f.eigenvalue for f in found.findings] == pytest.approx([-1, -3])
+
+
+def test_a_complex_pair_satisfies_both_real_equations():
+    spiral = dy.VectorField(dy.Monomials(2, 1, names=("x", "v")), [[0, 0, 1], [0, -1, -0.5]])
+    f = dy.invariant_tensors(spiral, "koopman", dy.Monomials(2, 1)).findings[0]
+    x = np.random.default_rng(0).standard_normal((5, 2))
+    h = f.section.parts(x)[:, 0] + 1j * f.partner.parts(x)[:, 0]
+    slope = f.section.slopes(x)[:, 0] + 1j * f.partner.slopes(x)[:, 0]
+    np.testing.assert_allclose(np.einsum("mk,mk->m", slope, spiral.evaluate(x)), f.eigenvalue * h, atol=1e-12)
+
+
+def test_a_damped_system_is_conformally_symplectic():
+    duffing = dy.systems.get("damped_duffing").field()
+    assert dy.invariant_tensors(duffing, "two-form", dy.Monomials(2, 2)).sections == ()
+    found = dy.invariant_tensors(duffing, dy.Multiplied(TwoForm), dy.Monomials(2, 0))
+    assert found.findings[0].eigenvalue == pytest.approx(-0.2)
+
+
+def test_rotations_are_killing_fields_and_multiples_are_not_listed_twice():
+    turn = dy.VectorField(dy.Monomials(2, 1, constant=False), [[0, 1], [-1, 0]])
+    found = dy.invariant_tensors(turn, "metric", dy.Monomials(2, 2))
+    assert str(found.sections[0]) == "dx1*dx1 + dx2*dx2"
+    assert any("times conserved functions" in w for w in found.warnings)
+    assert len(found.sections) <= 3
+
+
+@pytest.mark.parametrize("kind", ["one-form", "two-form", "bivector", "metric", "density", "koopman"])
+def test_random_fields_keep_nothing(kind):
+    for seed in range(3):
+        rng = np.random.default_rng([5, seed])
+        terms = dy.Monomials(2, 3)
+        field = dy.VectorField(terms, rng.standard_normal((2, terms.n_terms)))
+        assert dy.invariant_tensors(field, kind, dy.Monomials(2, 2)).sections == ()
+
+
+@pytest.mark.parametrize("kind", ["bivector", "metric", "density", "koopman"])
+def test_noisy_limit_cycles_keep_nothing(kind):
+    system = dy.systems.get("van_der_pol")
+    model = dy.fit(
+        system.runs(6, 300, noise=0.02), dy.Monomials(2, 3, names=system.states), penalty=dy.Stepwise()
+    )
+    assert dy.invariant_tensors(model, kind, dy.Monomials(2, 2, names=system.states)).sections == ()
+
+
+def test_noisy_predators_keep_their_measure():
+    system = dy.systems.get("lotka_volterra_2d")
+    model = dy.fit(
+        system.runs(16, 500, noise=0.01), dy.Monomials(2, 2, names=system.states), penalty=dy.Stepwise()
+    )
+    terms = dy.Terms(["1", "x", "y", "x*y", "1/(x*y)"], system.states)
+    found = dy.invariant_tensors(model, Density, terms)
+    assert [str(s) for s in found.sections] == ["1/(x*y)"]
+    assert found.findings[0].verdict.upper < 0.01
+
+
+def test_refusals_say_what_to_do():
+    field = dy.systems.get("duffing").field()
+    with pytest.raises(DataError, match="call conserved_quantities"):
+        dy.invariant_tensors(field, "function", dy.Monomials(2, 2))
+    with pytest.raises(DataError, match="more than 700 unknowns"):
+        dy.invariant_tensors(dy.systems.get("lagrange_top").field(), "metric", dy.Monomials(6, 3))
+    with pytest.raises(DataError, match="the dictionary is over"):
+        dy.invariant_tensors(field, "metric", dy.Monomials(2, 2, names=("a", "b")))
+
+
+def test_results_print_and_draw_themselves():
+    found = dy.invariant_tensors(dy.systems.get("henon_heiles").field(), "bivector", dy.Monomials(4, 0))
+    assert "rank 4, Poisson" in str(found)
+    assert found._repr_html_().startswith("<pre>")
+    assert found.plot().axes
+    assert found.sections[0]._repr_latex_().startswith("$$")

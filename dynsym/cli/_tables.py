@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ..analysis import Analysis
 from ..certify import Verdict
-from ..findings import ConservedQuantities, DiscreteSymmetries, Symmetries
+from ..findings import ConservedQuantities, DiscreteSymmetries, HamiltonianStructure, Symmetries
 from ..refit import Refit
 from ..regression import Model
 from ..report import rounded, short
@@ -37,6 +37,8 @@ def show_analysis(out: Console, done: Analysis) -> None:
     show_symmetries(out, done.symmetries)
     if done.discrete is not None:
         show_discrete(out, done.discrete)
+    if done.hamiltonian is not None:
+        show_hamiltonian(out, done.hamiltonian)
     if done.refit is not None:
         show_refit(out, done.refit)
 
@@ -121,6 +123,29 @@ def _findings(
         ),
         overflow="fold",
     )
+    out.print()
+
+
+def show_hamiltonian(out: Console, found: HamiltonianStructure) -> None:
+    """Bracket, Hamiltonian, Casimirs, and what generates each symmetry."""
+    _heading(out, f"Hamiltonian structure ({found.word})")
+    table = _table("kind", "expression")
+    table.add_row("H", Text(str(found.hamiltonian), overflow="fold"))
+    table.add_row("bracket", Text(str(found.bracket), overflow="fold"))
+    for casimir in found.casimirs:
+        table.add_row("Casimir", Text(str(casimir), overflow="fold"))
+    for pair in found.noether:
+        table.add_row("symmetry from law", Text(str(pair), overflow="fold"))
+    out.print(table)
+    verdict = found.verdict
+    out.print(
+        Text(
+            f"  {verdict.status}: the defect of f = J grad H is {short(verdict.defect)}, at most {short(verdict.upper)}."
+        ),
+        overflow="fold",
+    )
+    for note in found.warnings:
+        out.print(Text(f"  {note}"), overflow="fold")
     out.print()
 
 

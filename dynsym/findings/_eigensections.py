@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations_with_replacement
 
 import numpy as np
 import numpy.typing as npt
 
 from .._checks import Array
-from ..certify import CERTIFIED, Evidence, Verdict, judge
+from ..certify import CERTIFIED, REFUTED, Evidence, Verdict, judge
 from ..discover import sparse_vectors
 from ..spectral import relative_spectrum
 from ..tensor_derivative import field_matrix, tensor_gram, tensor_matrix, value_matrix
 from ..vector_field import VectorField
-from ._canonical import Judge, as_undecided, fitted_numbers, simplify
-from ._tensor_search import BELOW_CHANCE, CHANCE_DRAWS, MANY_FITTED, ROUNDING, Index, TensorSearch
+from ._canonical import Judge, as_undecided, simplify
+from ._tensor_search import BELOW_CHANCE, CHANCE_DRAWS, ROUNDING, Index, TensorSearch
 
 _SAME = 1e-3  # relative distance below which eigenvalues count as one
 _MOST_FACTORS = 4
+_MOST_UNDECIDED = 3
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,28 @@ class EigenSearch:
 
     search: TensorSearch
     evidence: Evidence
+    chances: dict[int, float] = field(
+        default_factory=dict
+    )  # least defect of random flows, by number of unknowns
 
     def run(self) -> list[Eigensection]:
-        """Certified eigensections in their lowest grade, products of listed functions left out; lambda = 0 is left out."""
+        """Certified eigensections in their lowest grade, products of listed functions left out, then a few undecided ones.
+
+        lambda = 0 is left out: such sections are invariant.
+        """
         grades = self.search.grades()
         values = value_matrix(self.search.kind, self.search.dictionary, self.search.region)
         usable = np.linalg.norm(values, axis=0) > 0
         found: list[Eigensection] = []
+        open_ones: list[Eigensection] = []
         for grade in sorted(set(grades[usable].tolist())):
             index = np.flatnonzero(usable & (grades <= grade))
             for value, multiplicity in self._eigenvalues(values, index):
-                found += self._at(value, multiplicity, values, index, found)
+                for section in self._at(value, multiplicity, values, index, found + open_ones):
+                    (found if section.verdict.status == CERTIFIED else open_ones).append(section)
             if found and self.search.kind.kind != "function":
                 break
-        return found
+        return found + [s for s in open_ones if self._new(s, found)][:_MOST_UNDECIDED]
 
     def _eigenvalues(self, values: Array, index: Index) -> list[tuple[complex, int]]:
         """Eigenvalues of T -> L_f T projected on the dictionary, each once, one of each pair, with multiplicity."""
@@ -106,46 +115,48 @@ class EigenSearch:
                 break
             simple, verdict = self._beyond_chance(*simplify(vector, form), values, index)
             section = self._section(simple, value, verdict)
-            if (
-                verdict.status == CERTIFIED
-                and self._counts(section, found)
-                and self._new(section, [*found, *out])
-            ):
+            if verdict.status != REFUTED and self._counts(section) and self._new(section, [*found, *out]):
                 out.append(section)
         return out
 
     def _beyond_chance(
         self, vector: Array, verdict: Verdict, values: Array, index: Index
     ) -> tuple[Array, Verdict]:
-        """As for laws: near a fixed point every flow has eigenfunctions, and many coefficients approximate them well."""
-        fitted = fitted_numbers(vector)
-        if verdict.status != CERTIFIED or fitted < MANY_FITTED or verdict.upper <= ROUNDING:
+        """Every projected operator has eigenvectors, and near a fixed point they nearly are eigensections of any flow.
+
+        So each finding, whatever the number of its coefficients, has to lie below what random flows reach.
+        """
+        if verdict.status != CERTIFIED or verdict.upper <= ROUNDING:
             return vector, verdict
-        chance = min(self._least(field, values, index) for field in self.search.random_fields(CHANCE_DRAWS))
+        if len(index) not in self.chances:
+            self.chances[len(index)] = min(
+                self._least(other, values, index) for other in self.search.random_fields(CHANCE_DRAWS)
+            )
+        chance = self.chances[len(index)]
         if verdict.upper <= BELOW_CHANCE * chance:
             return vector, verdict
-        reason = (
-            f"random flows reach a defect of {chance:.1g} here by chance with {fitted} fitted coefficients"
-        )
+        reason = f"random flows reach a defect of {chance:.1g} here by chance"
         return vector, as_undecided(verdict, reason)
 
-    def _least(self, field: VectorField, values: Array, index: Index) -> float:
+    def _least(self, flow: VectorField, values: Array, index: Index) -> float:
         """The least defect of any of the eigensections of another field."""
         search = replace(
             self.search,
-            field=field,
-            operator=tensor_matrix(self.search.kind, self.search.dictionary, field, self.search.region),
-            gram=tensor_gram(self.search.kind, self.search.dictionary, field, self.search.region),
+            field=flow,
+            operator=tensor_matrix(self.search.kind, self.search.dictionary, flow, self.search.region),
+            gram=tensor_gram(self.search.kind, self.search.dictionary, flow, self.search.region),
         )
         other, least = EigenSearch(search, self.evidence), np.inf
         for value, _ in other._eigenvalues(values, index):
             operator, gram = other._shifted(value, values)
             both = index if value.imag == 0 else np.concatenate([index, index + len(search.gram)])
             spectrum = relative_spectrum(operator[:, both], gram[np.ix_(both, both)], "")
-            least = min(least, float(spectrum.values[0]))
+            # Where every flow over these terms has an exact eigensection, as linear ones do, it is no matter of chance.
+            if spectrum.values[0] > ROUNDING:
+                least = min(least, float(spectrum.values[0]))
         return least
 
-    def _counts(self, section: Eigensection, found: list[Eigensection]) -> bool:
+    def _counts(self, section: Eigensection) -> bool:
         """Whether lambda T is a visible part of L_f T: else T is conserved, up to noise."""
         value = value_matrix(self.search.kind, self.search.dictionary, self.search.region) @ section.vector
         size = float(section.vector @ self.search.gram @ section.vector)

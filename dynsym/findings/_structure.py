@@ -77,19 +77,20 @@ class HamiltonianStructure:
         """Whether the states are canonical coordinates: each has one partner, and all brackets of partners are 1."""
         return bool(self.pairs) and all(abs(size - 1.0) <= 1e-9 for _, _, size in self.pairs)
 
+    @property
+    def word(self) -> str:
+        """The kind of bracket and its rank, in words."""
+        kind = self.family + (f", {self.algebra}" if self.algebra else "")
+        return f"{'canonical' if self.is_canonical else kind} bracket, rank {self.rank} of {len(self.names)}"
+
     def __str__(self) -> str:
         v = self.verdict
         tail = f"  in {self.region.description}; delta = {self.level.delta:g}, alpha = {self.level.alpha:g}"
         notes = [tail, *(f"  note: {w}" for w in self.warnings)]
         if self.bracket is None or self.hamiltonian is None:
             return "\n".join([f"Hamiltonian structure: none certified; {v.status}: {v.reason}", *notes])
-        kind = (
-            "canonical"
-            if self.is_canonical
-            else (f"{self.family}, {self.algebra}" if self.algebra else self.family)
-        )
         rows = [
-            f"Hamiltonian structure ({kind} bracket, rank {self.rank} of {len(self.bracket.names)})",
+            f"Hamiltonian structure ({self.word})",
             f"  {v.status:<10} {v.defect:8.1e} <= {v.upper:7.1e}  f = J grad H",
             f"  H        {shortened(str(self.hamiltonian))}",
             f"  bracket  {shortened(str(self.bracket))}",

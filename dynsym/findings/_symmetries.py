@@ -20,9 +20,9 @@ from ..lie_derivative import equivariance_matrix
 from ..regression import Model
 from ..spectral import Spectrum
 from ..vector_field import VectorField
-from ._lie_algebra import algebra_of
 from ._canonical import Judge, as_undecided, shortened, simplify
 from ._evidence import coverage_of, evidence_of, unpruned
+from ._lie_algebra import algebra_of
 from ._simultaneous import Simultaneous, hold_together
 
 _MOST_UNDECIDED = 6

@@ -15,7 +15,7 @@ from ..discover import fair, sparse_vectors
 from ..inner_product import Region
 from ..sections import TensorSection, TwoForm
 from ..spectral import Spectrum, relative_spectrum
-from ..tensor_derivative import exterior_matrix, field_matrix, tensor_gram, tensor_matrix
+from ..tensor_derivative import CompressedField, exterior_matrix, tensor_gram, tensor_matrix
 from ..vector_field import VectorField
 from ._canonical import Judge, as_undecided, fitted_numbers, simplify
 from ._search import _isolated, grades_of
@@ -23,7 +23,7 @@ from ._search import _isolated, grades_of
 Index = npt.NDArray[np.intp]
 Found = tuple[Array, Verdict]
 
-_MOST_UNKNOWNS = 2000
+_MOST_UNKNOWNS = 700
 _MOST_ROWS = 6000  # samples times components that verdicts are computed on
 _MOST_UNDECIDED = 3
 MANY_FITTED = 4  # as for laws: coefficients from which on a finding may be a chance approximation
@@ -76,8 +76,10 @@ class TensorSearch:
         operator = tensor_matrix(kind, dictionary, field, around)
         gram = tensor_gram(kind, dictionary, field, around)
 
+        fields = CompressedField.of(kind, dictionary, field.dictionary, around)
+
         def judged(coefficients: Array) -> Verdict:
-            rows = field_matrix(kind(dictionary, coefficients), field.dictionary, around)
+            rows = fields.matrix(coefficients)
             return judge(rows, float(coefficients @ gram @ coefficients), evidence, level)
 
         return cls(kind, dictionary, field, around, level, operator, gram, judged)

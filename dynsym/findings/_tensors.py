@@ -183,7 +183,7 @@ def invariant_tensors(
     Raises
     ------
     DataError
-        For an unknown kind, another set of states, functions without a kind (use `conserved_quantities`), or more than 2000
+        For an unknown kind, another set of states, functions without a kind (use `conserved_quantities`), or more than 700
         unknowns.
 
     Examples

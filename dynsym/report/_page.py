@@ -10,7 +10,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from .. import plot
-from ..findings import ConservedQuantities, DiscreteSymmetries, Symmetries
+from ..findings import ConservedQuantities, DiscreteSymmetries, HamiltonianStructure, Symmetries
 from ..refit import Refit
 from ..regression import Model
 from ._mathml import equation_pieces, function_pieces, generator_pieces
@@ -67,6 +67,7 @@ def _context(analysis: Analysis, version: str, command: str) -> Context:
         "symmetries": _symmetries(analysis.symmetries),
         "discrete": None if analysis.discrete is None else _discrete(analysis.discrete),
         "algebra": _algebra(analysis.symmetries),
+        "hamiltonian": _hamiltonian(analysis.hamiltonian),
         "figures": _figures(analysis),
         "refit": _refit(analysis.refit),
         "warnings": analysis.warnings,
@@ -212,6 +213,24 @@ def _algebra(found: Symmetries) -> Context | None:
         "derived": ", ".join(map(str, algebra.derived)),
         "signature": ", ".join(map(str, algebra.signature)),
         "closure": short(algebra.closure_defect),
+    }
+
+
+def _hamiltonian(found: HamiltonianStructure | None) -> Context | None:
+    if found is None or found.hamiltonian is None or found.bracket is None:
+        return None
+    return {
+        "word": found.word,
+        "pieces": [Markup(piece) for piece in function_pieces(found.hamiltonian)],
+        "text": str(found.hamiltonian),
+        "status": found.verdict.status,
+        "reason": found.verdict.reason,
+        "brackets": list(found.bracket.expressions().items()),
+        "casimirs": [str(c) for c in found.casimirs],
+        "noether": [
+            (p.symmetry, str(p.function) if p.function is not None else p.reason) for p in found.noether
+        ],
+        "notes": found.warnings,
     }
 
 
