@@ -200,7 +200,7 @@ def cloud_symmetries(
             CloudFinding(
                 _describe(candidates.combine(v[:, None])),
                 candidates.combine((v / np.abs(v).max())[:, None]),
-                as_undecided(judge.verdict(v), "it is a combination of undecided directions"),
+                _withdrawn(judge.verdict(v)),
             )
             for v in undecided[:_MOST_UNDECIDED]
         ]
@@ -253,7 +253,6 @@ def _geometry(
     x: Array, candidates: Generators, geometry: Geometry, level: Level
 ) -> tuple[CloudJudge, tuple[str, ...], int]:
     """The description of the submanifold that verdicts are made from."""
-    notes: tuple[str, ...] = ()
     doubt = ""
     dimension = geometry.dimension
     if dimension is None:
@@ -271,23 +270,44 @@ def _geometry(
         degree = geometry.degree if isinstance(geometry, LevelFunctions) else LevelFunctions().degree
         found = fit_levels(x, dimension, degree)
         if not isinstance(found, str):
-            return LevelJudge(candidates, found, level, doubt), notes, dimension
-        notes = (found,)
+            return LevelJudge(candidates, found, level, doubt), (doubt,) if doubt else (), dimension
         if isinstance(geometry, LevelFunctions):
             raise DataError(f"{found}; raise the degree, or take dynsym.clouds.TangentSpaces()")
+    notes = () if isinstance(geometry, TangentSpaces) else (found,)
     wanted = geometry.neighbours if isinstance(geometry, TangentSpaces) else None
     fits = fit_tangents(x, dimension, wanted)
     if isinstance(fits, str):
         raise DataError(f"{fits}; give more points")
-    return LocalJudge(candidates, fits, level, doubt), notes, dimension
+    return LocalJudge(candidates, fits, level, doubt), (*notes, doubt) if doubt else notes, dimension
 
 
 def _sorted(spectrum: Spectrum, judge: CloudJudge) -> tuple[list[Array], list[Array]]:
     """Certified and undecided directions. All are judged: the algebra is known only if every other one is refuted."""
-    by_status: dict[str, list[Array]] = {CERTIFIED: [], UNDECIDED: [], REFUTED: []}
+    certified: list[Array] = []
+    undecided: list[Array] = []
     for vector in spectrum.vectors.T:
-        by_status[judge.verdict(vector).status].append(vector)
-    return by_status[CERTIFIED], by_status[UNDECIDED]
+        verdict = judge.verdict(vector)
+        if verdict.status == CERTIFIED:
+            certified.append(vector)
+        elif verdict.status == UNDECIDED or not _out(verdict, judge):
+            undecided.append(vector)
+    return certified, undecided
+
+
+def _out(verdict: Verdict, judge: CloudJudge) -> bool:
+    """Whether a refuted direction is out of the algebra: broken by more than the tolerance, or seen without noise.
+
+    One that is broken slightly is ruled out at the error level alpha only; an algebra without it would claim too much. And
+    where it is not clear what the submanifold is, nothing is.
+    """
+    return not judge.doubt and (verdict.lower > judge.level.delta or judge.noise == 0)
+
+
+def _withdrawn(verdict: Verdict) -> Verdict:
+    if verdict.status == REFUTED:
+        reason = "broken by less than the tolerance, if at all"
+        return Verdict(UNDECIDED, verdict.defect, verdict.lower, verdict.upper, reason)
+    return as_undecided(verdict, "it is a combination of undecided directions")
 
 
 def _split(gram: Array, volume: Array, below: float) -> tuple[Array, Array]:
