@@ -107,7 +107,9 @@ def fit_levels(x: Array, dimension: int, degree: int) -> LevelSet | str:
         feet = _feet(z, dictionary, coefficients)
         rank = _gradient_rank(feet, dictionary, coefficients)
         if rank != x.shape[1] - dimension:
-            why = f"polynomials of degree {d} leave {x.shape[1] - rank} dimensions, the points have {dimension}"
+            why = (
+                f"polynomials of degree {d} leave {x.shape[1] - rank} dimensions, the points have {dimension}"
+            )
             continue
         level = _level(z, dictionary, coefficients, variance, feet, (centre, size))
         misfit = _structure(z, level)

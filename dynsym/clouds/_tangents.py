@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 import numpy as np
+import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from .._checks import Array
@@ -48,7 +49,7 @@ class LocalFits:
     normals: Array
     richer_feet: Array
     richer_normals: Array
-    blocks: Array
+    blocks: npt.NDArray[np.intp]
     neighbours: int
     variance: float
     bias: float
@@ -70,7 +71,7 @@ def fit_tangents(x: Array, dimension: int, neighbours: int | None = None, seed: 
     >>> bool(abs(np.einsum("bij,bj->bi", fits.normals[0], fits.feet[0] @ [[0, 1], [-1, 0]])).max() < 0.01)
     True
     """
-    m, n = x.shape
+    m = len(x)
     need = 2 * _count(dimension, _ORDER + 1) + 4
     rng = np.random.default_rng(seed)
     bases = np.sort(rng.choice(m, min(_MOST_BASES, m), replace=False))
@@ -99,10 +100,10 @@ def _cost(fits: LocalFits, m: int) -> float:
 @dataclass(frozen=True, eq=False)
 class _Halves:
     x: Array
-    index: tuple[Array, Array]
+    index: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
     trees: tuple[cKDTree, cKDTree]
 
-    def near(self, bases: Array, half: int, k: int) -> Array:
+    def near(self, bases: npt.NDArray[np.intp], half: int, k: int) -> npt.NDArray[np.intp]:
         """The k nearest points of one half to each base point, itself left out, (b, k)."""
         _, found = self.trees[half].query(self.x[bases], k=k + 1)
         own = self.index[half][found]
@@ -110,7 +111,7 @@ class _Halves:
         return np.where(own_first, own[:, 1:], own[:, :-1])
 
 
-def _fits(cloud: _Halves, bases: Array, dimension: int, k: int) -> LocalFits:
+def _fits(cloud: _Halves, bases: npt.NDArray[np.intp], dimension: int, k: int) -> LocalFits:
     x = cloud.x
     feet: list[list[Array]] = [[], [], [], []]
     normals: list[list[Array]] = [[], [], [], []]
@@ -160,7 +161,7 @@ def _normal_projector(slope: Array, frame: Array, dimension: int) -> Array:
     return np.eye(len(frame)) - spanned @ spanned.T
 
 
-def _split(points: Array) -> Array:
+def _split(points: Array) -> npt.NDArray[np.intp]:
     """Blocks of equal size by repeated cuts at the median of the widest coordinate."""
     label = np.zeros(len(points), dtype=np.intp)
     for _ in range(_BLOCKS):

@@ -66,6 +66,10 @@ class CloudJudge(ABC):
         """Root-mean-square distance from the centre."""
         return float(np.sqrt(np.mean(np.sum((self.feet - self.feet.mean(axis=0)) ** 2, axis=1))))
 
+    def values(self, weights: Array) -> Array:
+        """A combination of candidates at the feet, one number per component, with the norm of L2."""
+        return np.einsum("q,qmn->mn", weights, self.fields).ravel() / np.sqrt(self.fields.shape[1])
+
     def gram(self) -> Array:
         """Mean of xi_i . xi_j over the feet, (q, q)."""
         flat = self.fields.reshape(len(self.fields), -1)
@@ -110,11 +114,11 @@ class LevelJudge(CloudJudge):
         return feet[::step]
 
     @cached_property
-    def feet(self) -> Array:  # type: ignore[override]
+    def feet(self) -> Array:
         return self.levels.centre + self.levels.size * self._places
 
     @cached_property
-    def size(self) -> float:  # type: ignore[override]
+    def size(self) -> float:
         return self.levels.size
 
     @cached_property
@@ -204,7 +208,7 @@ class LocalJudge(CloudJudge):
         return float("nan")
 
     @cached_property
-    def feet(self) -> Array:  # type: ignore[override]
+    def feet(self) -> Array:
         return self.fits.feet.mean(axis=0)
 
     @cached_property
@@ -263,5 +267,7 @@ class LocalJudge(CloudJudge):
 
     def region(self) -> Region:
         return _region(
-            self.feet, self.size, f"local fits to {self.fits.neighbours} neighbours at {len(self.feet)} points"
+            self.feet,
+            self.size,
+            f"local fits to {self.fits.neighbours} neighbours at {len(self.feet)} points",
         )

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg as sla
 
 from .._checks import Array, DataError, as_floats, require, require_finite
 from .._threads import one_blas_thread
@@ -33,7 +32,7 @@ from ._symmetries import _algebra, _describe
 
 _FEWEST = 60
 _MOST_UNDECIDED = 6
-_APART = 1e-3  # fields smaller on the points than this share of the largest vanish there
+_APART = 1e-3  # fields smaller on the points than this share of their size around them vanish there
 _NEW = 0.15  # sine of the angle to the fields already listed, above which a field is a new one
 
 
@@ -254,6 +253,7 @@ def _geometry(
 ) -> tuple[CloudJudge, tuple[str, ...], int]:
     """The description of the submanifold that verdicts are made from."""
     doubt = ""
+    notes: tuple[str, ...] = ()
     dimension = geometry.dimension
     if dimension is None:
         seen = intrinsic_dimension(x)
@@ -271,9 +271,9 @@ def _geometry(
         found = fit_levels(x, dimension, degree)
         if not isinstance(found, str):
             return LevelJudge(candidates, found, level, doubt), (doubt,) if doubt else (), dimension
+        notes = (found,)
         if isinstance(geometry, LevelFunctions):
             raise DataError(f"{found}; raise the degree, or take dynsym.clouds.TangentSpaces()")
-    notes = () if isinstance(geometry, TangentSpaces) else (found,)
     wanted = geometry.neighbours if isinstance(geometry, TangentSpaces) else None
     fits = fit_tangents(x, dimension, wanted)
     if isinstance(fits, str):
@@ -316,7 +316,7 @@ def _split(gram: Array, volume: Array, below: float) -> tuple[Array, Array]:
     Sizes on the points are compared with sizes in the volume around them, so that no choice of basis matters.
     """
     scale = np.sqrt(np.maximum(np.diag(volume), 1e-300))
-    weights, basis = sla.eigh(volume / np.outer(scale, scale))
+    weights, basis = np.linalg.eigh(volume / np.outer(scale, scale))
     usable = weights > 1e-12 * weights[-1]
     whiten = basis[:, usable] / np.sqrt(weights[usable]) / scale[:, None]
     sizes, mix = np.linalg.eigh(whiten.T @ gram @ whiten)
@@ -332,18 +332,16 @@ def _canonical(
     if not certified:
         return []
     weights = np.sqrt(np.maximum(np.diag(judge.volume_gram()), 1e-300))
-    gram = judge.gram()
-    root = np.linalg.cholesky(gram + 1e-14 * np.trace(gram) * np.eye(len(gram))).T
-    form = Judge(judge.operator(), gram, weights, judge.verdict, level)
+    form = Judge(judge.operator(), judge.gram(), weights, judge.verdict, level)
     span = np.column_stack([*certified, gone])
     out: list[tuple[Array, Verdict]] = []
     for vector in sparse_vectors(span, weights):
         if len(out) == len(certified):
             break
-        if not _fresh(root, [v for v, _ in out], vector):
+        if not _fresh(judge, [v for v, _ in out], vector):
             continue
         simple, verdict = simplify(vector, form)
-        if not _fresh(root, [v for v, _ in out], simple):
+        if not _fresh(judge, [v for v, _ in out], simple):
             simple, verdict = vector, judge.verdict(vector)
         out.append((simple, verdict))
     out.sort(key=lambda pair: (pair[1].status != CERTIFIED, int(np.count_nonzero(pair[0]))))
@@ -357,15 +355,16 @@ def _pivot(v: Array) -> float:
     return float(v[int(np.argmax(np.abs(v)))])
 
 
-def _fresh(root: Array, listed: list[Array], vector: Array) -> bool:
+def _fresh(judge: CloudJudge, listed: list[Array], vector: Array) -> bool:
     """Whether a field is seen on the points and is, beyond the errors, no combination of those listed."""
-    own = root @ vector
+    own = judge.values(vector)
     length = float(np.linalg.norm(own))
-    if length <= _APART * np.linalg.norm(root) * np.linalg.norm(vector):
+    around = float(np.sqrt(max(vector @ judge.volume_gram() @ vector, 0.0)))
+    if length <= max(_APART, judge.vanishing_below()) * around:
         return False
     if not listed:
         return True
-    basis = np.linalg.qr(np.stack([root @ v for v in listed], axis=1))[0]
+    basis = np.linalg.qr(np.stack([judge.values(v) for v in listed], axis=1))[0]
     return bool(np.linalg.norm(own - basis @ (basis.T @ own)) > _NEW * length)
 
 

@@ -168,7 +168,9 @@ def run(name, candidates, noise, seed):
 
 def main(seeds=5):
     print(f"{SIZE} points, {seeds} seeds, delta = alpha = 0.05")
-    head = f"{'cloud':<12} {'candidates':<10} {'truth':<34} {'noise':>5} {'exact':>6} {'undec.':>6} {'wrong':>6}"
+    head = (
+        f"{'cloud':<12} {'candidates':<10} {'truth':<34} {'noise':>5} {'exact':>6} {'undec.':>6} {'wrong':>6}"
+    )
     print(head + f" {'name right':>10} {'worst bound':>11} {'s':>6}")
     for name, label, candidates in CASES:
         span = exact_span(name, candidates)
