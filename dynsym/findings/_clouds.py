@@ -359,7 +359,7 @@ def _fresh(judge: CloudJudge, listed: list[Array], vector: Array) -> bool:
     """Whether a field is seen on the points and is, beyond the errors, no combination of those listed."""
     own = judge.values(vector)
     length = float(np.linalg.norm(own))
-    around = float(np.sqrt(max(vector @ judge.volume_gram() @ vector, 0.0)))
+    around = np.sqrt(max(float(vector @ judge.volume_gram() @ vector), 0.0))
     if length <= max(_APART, judge.vanishing_below()) * around:
         return False
     if not listed:
