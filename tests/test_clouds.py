@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import dynsym as dy
 from dynsym import DataError, Monomials, clouds, generators
 from dynsym.certify import CERTIFIED, REFUTED, UNDECIDED, Level
+from dynsym.cli import main
 from dynsym.findings._cloud_verdicts import LevelJudge, LocalJudge
 
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
@@ -335,3 +337,17 @@ def test_results_print_and_draw():
     assert "algebra: so(3)" in str(found)
     assert found._repr_html_().startswith("<pre>3 certified")
     assert found.plot().axes
+
+
+def test_the_command_reads_points_without_times(tmp_path, capsys):
+    place, record = tmp_path / "points.csv", tmp_path / "found.json"
+    np.savetxt(place, noisy(sphere(800), 0.01), delimiter=",", header="a,b,c", comments="")
+    assert main(["cloud", str(place), "--json", str(record)]) == 0
+    assert "algebra so(3)" in capsys.readouterr().out
+    found = json.loads(record.read_text())
+    assert found["algebra"]["name"] == "so(3)"
+    assert found["dimension"] == 2
+    assert {s["verdict"] for s in found["symmetries"]} == {"certified"}
+    assert main(["cloud", str(place), "--states", "a,q"]) == 2
+    assert "no column q among a, b, c" in capsys.readouterr().err
+    assert main(["cloud", str(tmp_path / "nothing.csv")]) == 2
