@@ -74,6 +74,8 @@ class CloudSymmetries:
         What the verdicts speak of: the points moved onto the submanifold.
     level
         Tolerance and error level.
+    statuses
+        Of each direction of the spectrum.
     undecided
         Number of directions that are neither certified nor refuted; not all of them are listed.
     warnings
@@ -89,6 +91,7 @@ class CloudSymmetries:
     noise: float
     region: Region
     level: Level
+    statuses: tuple[str, ...]
     undecided: int
     warnings: tuple[str, ...] = ()
 
@@ -130,9 +133,7 @@ class CloudSymmetries:
         """The spectrum of defects with the tolerance, as a matplotlib figure."""
         from .. import plot
 
-        return plot.spectrum(
-            self.spectrum, self.level, [f.verdict.status for f in self.findings][: len(self.spectrum.values)]
-        )
+        return plot.spectrum(self.spectrum, self.level, self.statuses)
 
 
 def cloud_symmetries(
@@ -193,7 +194,11 @@ def cloud_symmetries(
         kept, gone = _split(gram, judge.volume_gram(), judge.vanishing_below())
         short = relative_spectrum(judge.operator() @ kept, kept.T @ gram @ kept, "relative to |xi|")
         spectrum = Spectrum(short.values, kept @ short.vectors, short.metric)
-        certified, undecided = _sorted(spectrum, judge)
+        statuses = _statuses(spectrum, judge)
+        certified, undecided = (
+            [v for v, status in zip(spectrum.vectors.T, statuses, strict=True) if status == wanted]
+            for wanted in (CERTIFIED, UNDECIDED)
+        )
         findings = _canonical(candidates, judge, certified, gone, level)
         findings += [
             CloudFinding(
@@ -219,6 +224,7 @@ def cloud_symmetries(
         judge.noise,
         region,
         level,
+        statuses,
         count,
         (*notes, *doubts),
     )
@@ -281,17 +287,13 @@ def _geometry(
     return LocalJudge(candidates, fits, level, doubt), (*notes, doubt) if doubt else notes, dimension
 
 
-def _sorted(spectrum: Spectrum, judge: CloudJudge) -> tuple[list[Array], list[Array]]:
-    """Certified and undecided directions. All are judged: the algebra is known only if every other one is refuted."""
-    certified: list[Array] = []
-    undecided: list[Array] = []
+def _statuses(spectrum: Spectrum, judge: CloudJudge) -> tuple[str, ...]:
+    """The status of every direction: the algebra is known only if each one that is not certified is refuted."""
+    out = []
     for vector in spectrum.vectors.T:
         verdict = judge.verdict(vector)
-        if verdict.status == CERTIFIED:
-            certified.append(vector)
-        elif verdict.status == UNDECIDED or not _out(verdict, judge):
-            undecided.append(vector)
-    return certified, undecided
+        out.append(UNDECIDED if verdict.status == REFUTED and not _out(verdict, judge) else verdict.status)
+    return tuple(out)
 
 
 def _out(verdict: Verdict, judge: CloudJudge) -> bool:
