@@ -124,6 +124,12 @@ def quaternions():
     return [maps.affine(i), maps.affine(j)]
 
 
+def test_one_map_generates_its_powers():
+    assert turn(5).group().name == "Z5"
+    with pytest.raises(DataError, match="more than 3"):
+        turn(5).group(limit=3)
+
+
 def test_quaternions_are_told_from_the_square():
     assert maps.group_of(quaternions()).name == "Q8"
 

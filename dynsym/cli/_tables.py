@@ -13,7 +13,13 @@ from rich.text import Text
 
 from ..analysis import Analysis
 from ..certify import Verdict
-from ..findings import ConservedQuantities, DiscreteSymmetries, HamiltonianStructure, Symmetries
+from ..findings import (
+    CloudSymmetries,
+    ConservedQuantities,
+    DiscreteSymmetries,
+    HamiltonianStructure,
+    Symmetries,
+)
 from ..refit import Refit
 from ..regression import Model
 from ..report import rounded, short
@@ -100,11 +106,23 @@ def show_discrete(out: Console, found: DiscreteSymmetries) -> None:
         out.print(f"  and {len(found.findings) - _MOST_MAPS} more")
 
 
+def show_cloud(out: Console, found: CloudSymmetries) -> None:
+    """Symmetries of points with verdict and bound, and their algebra."""
+    noise = f", noise {short(found.noise)} across" if np.isfinite(found.noise) else ""
+    gone = f"; {found.vanishing} more candidates vanish on the points" if found.vanishing else ""
+    out.print(Text(f"A submanifold of dimension {found.dimension}{noise}{gone}."), overflow="fold")
+    _heading(out, f"Symmetries ({len(found.generators)} certified; algebra {found.name})")
+    rows = [
+        (f.verdict, f.label, Text(f.expression, overflow="fold"), f.verdict.reason) for f in found.findings
+    ]
+    _findings(out, rows, "kind", found)
+
+
 def _findings(
     out: Console,
     rows: Sequence[tuple[Verdict, str, Text, str]],
     fact: str,
-    found: Symmetries | ConservedQuantities | DiscreteSymmetries,
+    found: Symmetries | ConservedQuantities | DiscreteSymmetries | CloudSymmetries,
 ) -> None:
     if rows:
         table = _table("verdict", ">defect", ">at most", fact if fact == "kind" else f">{fact}", "expression")

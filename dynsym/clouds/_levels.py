@@ -7,9 +7,10 @@ be known but that it is isotropic.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import stats
 from scipy.optimize import brentq
 from scipy.spatial import cKDTree
 
@@ -26,7 +27,9 @@ _Z_FIT = 3.5  # structure in the residuals beyond this many standard errors: the
 _NEIGHBOURS = 8
 _NEWTON = 6
 _MOST_OPEN = 260  # monomials that openings are made of
-_RICHER = 2  # degrees above the fitted one that openings reach
+_RICHER = 1  # degrees above the fitted one that openings reach
+_TESTED = 2  # degrees above the fitted one that residuals are tested with
+_REJECT = 1e-3  # level of that test, shared among its functions
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +101,9 @@ def fit_levels(x: Array, dimension: int, degree: int) -> LevelSet | str:
         if found is None:
             continue
         coefficients, variance = found
+        if variance > 0 and len(coefficients) != x.shape[1] - dimension:
+            why = f"{len(coefficients)} polynomials of degree {d} nearly vanish, {x.shape[1] - dimension} would be needed"
+            continue
         feet = _feet(z, dictionary, coefficients)
         rank = _gradient_rank(feet, dictionary, coefficients)
         if rank != x.shape[1] - dimension:
@@ -181,21 +187,23 @@ def _level(
     covariance = np.zeros((coefficients.size, coefficients.size))
     if variance > 0:
         covariance = _covariance(z, dictionary, coefficients, variance)
-    richer = dictionary
-    for d in range(dictionary.degree + 1, dictionary.degree + _RICHER + 1):
-        trial = Monomials(z.shape[1], d)
-        if trial.n_terms <= min(_MOST_OPEN, len(z) // 4):
-            richer = trial
-    bare = LevelSet(
-        dictionary, coefficients, covariance, float(np.sqrt(variance)), feet, richer, _NOTHING, *frame
-    )
-    opened = _openings(z, bare)
-    return LevelSet(
-        dictionary, coefficients, covariance, float(np.sqrt(variance)), feet, richer, opened, *frame
-    )
+    richer = _above(dictionary, _RICHER, len(z))
+    noise = float(np.sqrt(variance))
+    bare = LevelSet(dictionary, coefficients, covariance, noise, feet, richer, _NOTHING, *frame)
+    return replace(bare, openings=_openings(z, bare, richer))
 
 
 _NOTHING = (np.zeros((0, 0)), np.zeros(0), np.zeros(0))
+
+
+def _above(dictionary: Monomials, degrees: int, m: int) -> Monomials:
+    """Monomials of so many degrees more, or of as many as the points can tell apart."""
+    out = dictionary
+    for d in range(dictionary.degree + 1, dictionary.degree + degrees + 1):
+        trial = Monomials(dictionary.n_states, d)
+        if trial.n_terms <= min(_MOST_OPEN, m // 4):
+            out = trial
+    return out
 
 
 def _covariance(z: Array, dictionary: Monomials, coefficients: Array, variance: float) -> Array:
@@ -227,10 +235,14 @@ def residuals(z: Array, level: LevelSet) -> Array:
 
 
 def _structure(z: Array, level: LevelSet) -> float:
-    """Standard errors by which residuals of neighbours resemble each other more than noise does."""
+    """Structure in the residuals in standard errors: of neighbours that resemble each other more than noise does, or of
+    functions of higher degree, whose largest is brought to the scale of a single one."""
     e = residuals(z, level)
     if float(np.sqrt(np.mean(e**2))) < 1e-7:
         return 0.0
+    _, estimates, errors = _openings(z, level, _above(level.dictionary, _TESTED, len(z)))
+    if len(estimates) and np.max(np.abs(estimates) / errors) > stats.norm.isf(_REJECT / 2 / len(estimates)):
+        return float(np.max(np.abs(estimates) / errors))
     _, near = cKDTree(level.feet).query(level.feet, k=_NEIGHBOURS + 1)
     around = e[near[:, 1:]].mean(axis=1)
     products = (e - e.mean(axis=0)) * (around - around.mean(axis=0))
@@ -239,16 +251,16 @@ def _structure(z: Array, level: LevelSet) -> float:
     return float(np.max(products.mean(axis=0) / error))
 
 
-def _openings(z: Array, level: LevelSet) -> tuple[Array, Array, Array]:
+def _openings(z: Array, level: LevelSet, richer: Monomials) -> tuple[Array, Array, Array]:
     """Polynomials of higher degree that the residuals cannot rule out, function by function.
 
     Adding e v to g moves the surface by -e v / |Dg|; the fitted terms take up what they can of it, and the rest is known to
     sd / |v / |Dg| off the fitted terms|.
     """
     r, p = level.coefficients.shape
-    n_rich = level.richer.n_terms
+    n_rich = richer.n_terms
     e = residuals(z, level)
-    theta = level.richer.evaluate(level.feet)
+    theta = richer.evaluate(level.feet)
     blocks, estimates, errors = [], [], []
     for a in range(r):
         slope = np.linalg.norm(gradients(level.feet, level.dictionary, level.coefficients)[:, a], axis=1)

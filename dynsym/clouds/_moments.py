@@ -7,6 +7,7 @@ He_0 = 1, He_1 = x, He_(k+1) = x He_k - k s He_(k-1).
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from .._checks import Array
 from ..dictionary import Monomials
@@ -35,7 +36,7 @@ def corrected_values(x: Array, dictionary: Monomials, variance: float) -> Array:
     return _products(hermite_table(x, dictionary.degree, variance), dictionary.exponents)
 
 
-def _products(table: Array, exponents: Array) -> Array:
+def _products(table: Array, exponents: npt.NDArray[np.intp]) -> Array:
     out = np.ones((table.shape[1], len(exponents)))
     for j in range(table.shape[2]):
         out *= table[exponents[:, j], :, j].T
@@ -69,7 +70,7 @@ def corrected_scores(x: Array, dictionary: Monomials, variance: float, coefficie
     return np.stack([np.stack([values[:, row] @ c for row in place], axis=1) for c in coefficients], axis=1)
 
 
-def _sums(dictionary: Monomials) -> tuple[Array, Array]:
+def _sums(dictionary: Monomials) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """All a + b once, and where the sum of each pair stands, (p, p)."""
     a = dictionary.exponents
     every = (a[:, None] + a[None]).reshape(-1, a.shape[1])

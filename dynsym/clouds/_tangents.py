@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 import numpy as np
+import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from .._checks import Array
@@ -19,7 +20,7 @@ _MOST_BASES = 600
 _TRIAL_BASES = 120  # that the number of neighbours is chosen on
 _ORDER = 2
 _BLOCKS = 5  # 2^5 blocks of neighbouring base points, for standard errors
-_SHARES = (0.01, 0.02, 0.04, 0.07, 0.12, 0.2)
+_SHARES = (0.01, 0.015, 0.02, 0.03, 0.04, 0.055, 0.07, 0.085, 0.12, 0.2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ class LocalFits:
     normals: Array
     richer_feet: Array
     richer_normals: Array
-    blocks: Array
+    blocks: npt.NDArray[np.intp]
     neighbours: int
     variance: float
     bias: float
@@ -70,21 +71,25 @@ def fit_tangents(x: Array, dimension: int, neighbours: int | None = None, seed: 
     >>> bool(abs(np.einsum("bij,bj->bi", fits.normals[0], fits.feet[0] @ [[0, 1], [-1, 0]])).max() < 0.01)
     True
     """
-    m, n = x.shape
+    m = len(x)
     need = 2 * _count(dimension, _ORDER + 1) + 4
     rng = np.random.default_rng(seed)
     bases = np.sort(rng.choice(m, min(_MOST_BASES, m), replace=False))
     few = np.sort(rng.choice(m, min(_TRIAL_BASES, m), replace=False))
-    tree = cKDTree(x)
+    # One split for all base points: the errors of both halves then look alike across neighbouring base points too.
+    order = rng.permutation(m)
+    halves = (np.sort(order[: m // 2]), np.sort(order[m // 2 :]))
+    trees = (cKDTree(x[halves[0]]), cKDTree(x[halves[1]]))
+    cloud = _Halves(x, halves, trees)
     sizes = [neighbours] if neighbours is not None else sorted({int(s * m) for s in _SHARES})
     sizes = [k for k in sizes if 2 * need <= k <= m // 3]
     if not sizes:
         return f"{m} points are too few for local fits of dimension {dimension}: they need {6 * need} or more"
     chosen = sizes[0]
     if len(sizes) > 1:
-        trials = [_fits(x, few, tree, dimension, k, rng) for k in sizes]
+        trials = [_fits(cloud, few, dimension, k) for k in sizes]
         chosen = min(trials, key=lambda f: _cost(f, m)).neighbours
-    return _fits(x, bases, tree, dimension, chosen, rng)
+    return _fits(cloud, bases, dimension, chosen)
 
 
 def _cost(fits: LocalFits, m: int) -> float:
@@ -92,18 +97,30 @@ def _cost(fits: LocalFits, m: int) -> float:
     return 3 * fits.variance * float(np.sqrt(2 * fits.neighbours / m)) + max(fits.bias, 0.0)
 
 
-def _fits(
-    x: Array, bases: Array, tree: cKDTree, dimension: int, k: int, rng: np.random.Generator
-) -> LocalFits:
-    _, near = tree.query(x[bases], k=k + 1)
+@dataclass(frozen=True, eq=False)
+class _Halves:
+    x: Array
+    index: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
+    trees: tuple[cKDTree, cKDTree]
+
+    def near(self, bases: npt.NDArray[np.intp], half: int, k: int) -> npt.NDArray[np.intp]:
+        """The k nearest points of one half to each base point, itself left out, (b, k)."""
+        _, found = self.trees[half].query(self.x[bases], k=k + 1)
+        own = self.index[half][found]
+        own_first = own[:, :1] == bases[:, None]
+        return np.where(own_first, own[:, 1:], own[:, :-1])
+
+
+def _fits(cloud: _Halves, bases: npt.NDArray[np.intp], dimension: int, k: int) -> LocalFits:
+    x = cloud.x
     feet: list[list[Array]] = [[], [], [], []]
     normals: list[list[Array]] = [[], [], [], []]
-    for base, own in zip(bases, near, strict=True):
-        around = rng.permutation(own[own != base][:k])
+    half = k // 2
+    near = np.concatenate([cloud.near(bases, 0, half), cloud.near(bases, 1, half)], axis=1)
+    for base, around in zip(bases, near, strict=True):
         local = x[around] - x[base]
         frame = np.linalg.svd(local - local.mean(axis=0), full_matrices=True)[2]
         along, across = local @ frame[:dimension].T, local @ frame[dimension:].T
-        half = k // 2
         for slot, (order, part) in enumerate(
             (order, part) for order in (_ORDER, _ORDER + 1) for part in (slice(None, half), slice(half, None))
         ):
@@ -144,7 +161,7 @@ def _normal_projector(slope: Array, frame: Array, dimension: int) -> Array:
     return np.eye(len(frame)) - spanned @ spanned.T
 
 
-def _split(points: Array) -> Array:
+def _split(points: Array) -> npt.NDArray[np.intp]:
     """Blocks of equal size by repeated cuts at the median of the widest coordinate."""
     label = np.zeros(len(points), dtype=np.intp)
     for _ in range(_BLOCKS):

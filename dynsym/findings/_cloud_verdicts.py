@@ -17,7 +17,7 @@ from ..inner_product import Region
 
 _MOST_FEET = 600
 _STEP = 1e-4
-_ROUNDING = 1e-8
+_ROUNDING = 1e-6  # squares of smaller fields are lost in the rounding of a Gram matrix
 _FOOT_ERRORS = 5.0  # fields smaller on the feet than this many errors of a foot count as vanishing there
 _OVERLAP = 1.4  # neighbourhoods reach into other blocks, whose means are then not independent
 _VOLUME = 400
@@ -28,6 +28,7 @@ class CloudJudge(ABC):
 
     candidates: Generators
     level: Level
+    doubt: str
 
     @property
     @abstractmethod
@@ -64,6 +65,10 @@ class CloudJudge(ABC):
     def size(self) -> float:
         """Root-mean-square distance from the centre."""
         return float(np.sqrt(np.mean(np.sum((self.feet - self.feet.mean(axis=0)) ** 2, axis=1))))
+
+    def values(self, weights: Array) -> Array:
+        """A combination of candidates at the feet, one number per component, with the norm of L2."""
+        return np.einsum("q,qmn->mn", weights, self.fields).ravel() / np.sqrt(self.fields.shape[1])
 
     def gram(self) -> Array:
         """Mean of xi_i . xi_j over the feet, (q, q)."""
@@ -109,11 +114,11 @@ class LevelJudge(CloudJudge):
         return feet[::step]
 
     @cached_property
-    def feet(self) -> Array:  # type: ignore[override]
+    def feet(self) -> Array:
         return self.levels.centre + self.levels.size * self._places
 
     @cached_property
-    def size(self) -> float:  # type: ignore[override]
+    def size(self) -> float:
         return self.levels.size
 
     @cached_property
@@ -203,7 +208,7 @@ class LocalJudge(CloudJudge):
         return float("nan")
 
     @cached_property
-    def feet(self) -> Array:  # type: ignore[override]
+    def feet(self) -> Array:
         return self.fits.feet.mean(axis=0)
 
     @cached_property
@@ -225,9 +230,9 @@ class LocalJudge(CloudJudge):
     def verdict(self, weights: Array) -> Verdict:
         one, richer = (np.einsum("q,hqbi->hbi", weights, part) for part in self._across)
         size = max(float(weights @ self.gram() @ weights), 1e-300)
-        square, error = self._mean(np.sum(one[0] * one[1], axis=1))
+        square, error = self._product(one[0], one[1])
         apart = one - richer
-        bias2, bias_error = self._mean(np.sum(apart[0] * apart[1], axis=1))
+        bias2, bias_error = self._product(apart[0], apart[1])
         blocks = len(np.unique(self.fits.blocks))
         t = float(stats.t.isf(self.level.alpha / self.level.trials / 2, blocks - 1))
         bias = float(np.sqrt(max(bias2 + t * bias_error, 0.0) / size))
@@ -243,12 +248,17 @@ class LocalJudge(CloudJudge):
             return Verdict(UNDECIDED, defect, lower, upper, self.doubt)
         return Verdict(CERTIFIED, defect, lower, upper, f"the points rule out a defect above {upper:.1g}")
 
-    def _mean(self, values: Array) -> tuple[float, float]:
-        """Mean over the base points, and its standard error from the means of blocks."""
+    def _product(self, a: Array, b: Array) -> tuple[float, float]:
+        """Mean of a . b over the base points, and its standard error from noise.
+
+        With a = v + e1, b = v + e2 the antisymmetric (|a|^2 - |b|^2) / 2 has mean 0 and the variance of a . b; its means over
+        blocks give the error with all correlations between neighbouring base points inside.
+        """
+        odd = 0.5 * np.sum(a**2 - b**2, axis=1)
         labels = self.fits.blocks
         counts = np.bincount(labels)
-        means = np.bincount(labels, values)[counts > 0] / counts[counts > 0]
-        return float(values.mean()), _OVERLAP * float(means.std(ddof=1) / np.sqrt(len(means)))
+        sums = np.bincount(labels, odd)
+        return float(np.sum(a * b, axis=1).mean()), _OVERLAP * float(np.linalg.norm(sums) / counts.sum())
 
     def vanishing_below(self) -> float:
         apart = self.fits.feet[0] - self.fits.feet[1]

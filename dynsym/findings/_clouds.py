@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg as sla
 
 from .._checks import Array, DataError, as_floats, require, require_finite
 from .._threads import one_blas_thread
@@ -33,7 +32,7 @@ from ._symmetries import _algebra, _describe
 
 _FEWEST = 60
 _MOST_UNDECIDED = 6
-_APART = 1e-3  # fields smaller on the points than this share of the largest vanish there
+_APART = 1e-3  # fields smaller on the points than this share of their size around them vanish there
 _NEW = 0.15  # sine of the angle to the fields already listed, above which a field is a new one
 
 
@@ -75,6 +74,8 @@ class CloudSymmetries:
         What the verdicts speak of: the points moved onto the submanifold.
     level
         Tolerance and error level.
+    statuses
+        Of each direction of the spectrum.
     undecided
         Number of directions that are neither certified nor refuted; not all of them are listed.
     warnings
@@ -90,6 +91,7 @@ class CloudSymmetries:
     noise: float
     region: Region
     level: Level
+    statuses: tuple[str, ...]
     undecided: int
     warnings: tuple[str, ...] = ()
 
@@ -131,9 +133,7 @@ class CloudSymmetries:
         """The spectrum of defects with the tolerance, as a matplotlib figure."""
         from .. import plot
 
-        return plot.spectrum(
-            self.spectrum, self.level, [f.verdict.status for f in self.findings][: len(self.spectrum.values)]
-        )
+        return plot.spectrum(self.spectrum, self.level, self.statuses)
 
 
 def cloud_symmetries(
@@ -194,13 +194,17 @@ def cloud_symmetries(
         kept, gone = _split(gram, judge.volume_gram(), judge.vanishing_below())
         short = relative_spectrum(judge.operator() @ kept, kept.T @ gram @ kept, "relative to |xi|")
         spectrum = Spectrum(short.values, kept @ short.vectors, short.metric)
-        certified, undecided = _sorted(spectrum, judge)
+        statuses = _statuses(spectrum, judge)
+        certified, undecided = (
+            [v for v, status in zip(spectrum.vectors.T, statuses, strict=True) if status == wanted]
+            for wanted in (CERTIFIED, UNDECIDED)
+        )
         findings = _canonical(candidates, judge, certified, gone, level)
         findings += [
             CloudFinding(
                 _describe(candidates.combine(v[:, None])),
                 candidates.combine((v / np.abs(v).max())[:, None]),
-                as_undecided(judge.verdict(v), "it is a combination of undecided directions"),
+                _withdrawn(judge.verdict(v)),
             )
             for v in undecided[:_MOST_UNDECIDED]
         ]
@@ -220,6 +224,7 @@ def cloud_symmetries(
         judge.noise,
         region,
         level,
+        statuses,
         count,
         (*notes, *doubts),
     )
@@ -253,8 +258,8 @@ def _geometry(
     x: Array, candidates: Generators, geometry: Geometry, level: Level
 ) -> tuple[CloudJudge, tuple[str, ...], int]:
     """The description of the submanifold that verdicts are made from."""
-    notes: tuple[str, ...] = ()
     doubt = ""
+    notes: tuple[str, ...] = ()
     dimension = geometry.dimension
     if dimension is None:
         seen = intrinsic_dimension(x)
@@ -271,7 +276,7 @@ def _geometry(
         degree = geometry.degree if isinstance(geometry, LevelFunctions) else LevelFunctions().degree
         found = fit_levels(x, dimension, degree)
         if not isinstance(found, str):
-            return LevelJudge(candidates, found, level, doubt), notes, dimension
+            return LevelJudge(candidates, found, level, doubt), (doubt,) if doubt else (), dimension
         notes = (found,)
         if isinstance(geometry, LevelFunctions):
             raise DataError(f"{found}; raise the degree, or take dynsym.clouds.TangentSpaces()")
@@ -279,15 +284,32 @@ def _geometry(
     fits = fit_tangents(x, dimension, wanted)
     if isinstance(fits, str):
         raise DataError(f"{fits}; give more points")
-    return LocalJudge(candidates, fits, level, doubt), notes, dimension
+    return LocalJudge(candidates, fits, level, doubt), (*notes, doubt) if doubt else notes, dimension
 
 
-def _sorted(spectrum: Spectrum, judge: CloudJudge) -> tuple[list[Array], list[Array]]:
-    """Certified and undecided directions. All are judged: the algebra is known only if every other one is refuted."""
-    by_status: dict[str, list[Array]] = {CERTIFIED: [], UNDECIDED: [], REFUTED: []}
+def _statuses(spectrum: Spectrum, judge: CloudJudge) -> tuple[str, ...]:
+    """The status of every direction: the algebra is known only if each one that is not certified is refuted."""
+    out = []
     for vector in spectrum.vectors.T:
-        by_status[judge.verdict(vector).status].append(vector)
-    return by_status[CERTIFIED], by_status[UNDECIDED]
+        verdict = judge.verdict(vector)
+        out.append(UNDECIDED if verdict.status == REFUTED and not _out(verdict, judge) else verdict.status)
+    return tuple(out)
+
+
+def _out(verdict: Verdict, judge: CloudJudge) -> bool:
+    """Whether a refuted direction is out of the algebra: broken by more than the tolerance, or seen without noise.
+
+    One that is broken slightly is ruled out at the error level alpha only; an algebra without it would claim too much. And
+    where it is not clear what the submanifold is, nothing is.
+    """
+    return not judge.doubt and (verdict.lower > judge.level.delta or judge.noise == 0)
+
+
+def _withdrawn(verdict: Verdict) -> Verdict:
+    if verdict.status == REFUTED:
+        reason = "broken by less than the tolerance, if at all"
+        return Verdict(UNDECIDED, verdict.defect, verdict.lower, verdict.upper, reason)
+    return as_undecided(verdict, "it is a combination of undecided directions")
 
 
 def _split(gram: Array, volume: Array, below: float) -> tuple[Array, Array]:
@@ -296,7 +318,7 @@ def _split(gram: Array, volume: Array, below: float) -> tuple[Array, Array]:
     Sizes on the points are compared with sizes in the volume around them, so that no choice of basis matters.
     """
     scale = np.sqrt(np.maximum(np.diag(volume), 1e-300))
-    weights, basis = sla.eigh(volume / np.outer(scale, scale))
+    weights, basis = np.linalg.eigh(volume / np.outer(scale, scale))
     usable = weights > 1e-12 * weights[-1]
     whiten = basis[:, usable] / np.sqrt(weights[usable]) / scale[:, None]
     sizes, mix = np.linalg.eigh(whiten.T @ gram @ whiten)
@@ -312,18 +334,16 @@ def _canonical(
     if not certified:
         return []
     weights = np.sqrt(np.maximum(np.diag(judge.volume_gram()), 1e-300))
-    gram = judge.gram()
-    root = np.linalg.cholesky(gram + 1e-14 * np.trace(gram) * np.eye(len(gram))).T
-    form = Judge(judge.operator(), gram, weights, judge.verdict, level)
+    form = Judge(judge.operator(), judge.gram(), weights, judge.verdict, level)
     span = np.column_stack([*certified, gone])
     out: list[tuple[Array, Verdict]] = []
     for vector in sparse_vectors(span, weights):
         if len(out) == len(certified):
             break
-        if not _fresh(root, [v for v, _ in out], vector):
+        if not _fresh(judge, [v for v, _ in out], vector):
             continue
         simple, verdict = simplify(vector, form)
-        if not _fresh(root, [v for v, _ in out], simple):
+        if not _fresh(judge, [v for v, _ in out], simple):
             simple, verdict = vector, judge.verdict(vector)
         out.append((simple, verdict))
     out.sort(key=lambda pair: (pair[1].status != CERTIFIED, int(np.count_nonzero(pair[0]))))
@@ -337,15 +357,16 @@ def _pivot(v: Array) -> float:
     return float(v[int(np.argmax(np.abs(v)))])
 
 
-def _fresh(root: Array, listed: list[Array], vector: Array) -> bool:
+def _fresh(judge: CloudJudge, listed: list[Array], vector: Array) -> bool:
     """Whether a field is seen on the points and is, beyond the errors, no combination of those listed."""
-    own = root @ vector
+    own = judge.values(vector)
     length = float(np.linalg.norm(own))
-    if length <= _APART * np.linalg.norm(root) * np.linalg.norm(vector):
+    around = np.sqrt(max(float(vector @ judge.volume_gram() @ vector), 0.0))
+    if length <= max(_APART, judge.vanishing_below()) * around:
         return False
     if not listed:
         return True
-    basis = np.linalg.qr(np.stack([root @ v for v in listed], axis=1))[0]
+    basis = np.linalg.qr(np.stack([judge.values(v) for v in listed], axis=1))[0]
     return bool(np.linalg.norm(own - basis @ (basis.T @ own)) > _NEW * length)
 
 

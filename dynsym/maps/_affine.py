@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from .._checks import Array, as_floats, frozen, require, require_finite, states_matrix, unique_names
 from ..sections import text_of
+
+if TYPE_CHECKING:
+    from ._group import FiniteGroup
 
 _SAME = 1e-9  # relative difference up to which two maps are one
 _MOST_ORDER = 60
@@ -136,6 +140,12 @@ class AffineMap:
             if k > limit or np.abs(power.matrix).max() > 1e8:
                 return None
         return k
+
+    def group(self, limit: int = 400) -> FiniteGroup:
+        """The powers of this map, as a group; DataError if there are more than the limit."""
+        from ._group import group_of
+
+        return group_of(self, limit)
 
     def renamed(self, names: Sequence[str]) -> AffineMap:
         """The same map over other state names."""
