@@ -82,3 +82,11 @@ def test_slopes_are_the_derivatives_of_the_equations(equations):
     _, slope, move = equations(c, goal, g)
     numeric = (equations(c, goal, move(step * a))[0] - equations(c, goal, move(-step * a))[0]) / (2 * step)
     assert slope @ a.ravel() == pytest.approx(numeric, rel=1e-5, abs=1e-5)
+
+
+def test_brackets_are_drawn():
+    algebra = identify(model("so(3)"))
+    axis = algebra.plot().axes[0]
+    assert {text.get_text() for text in axis.texts} == {"e1", "e2", "e3", "-e1", "-e2", "-e3"}
+    assert clean_basis(algebra).plot().axes[0].get_title(loc="left") == "so(3)"
+    assert not identify(np.zeros((0, 0, 0))).plot().axes[0].axison

@@ -6,6 +6,7 @@ import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -79,6 +80,14 @@ class CleanBasis:
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
+
+    def plot(self) -> Any:
+        """The table of brackets, as a matplotlib figure."""
+        from dynsym import plot
+
+        return plot.brackets(
+            self.structure_constants, [f"e{i + 1}" for i in range(len(self.basis))], self.name
+        )
 
 
 def clean_basis(algebra: LieAlgebra) -> CleanBasis:

@@ -178,6 +178,14 @@ class LieAlgebra:
         rows = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in facts)
         return f"<table><caption>Lie algebra {html.escape(self.name)}</caption>{rows}</table>"
 
+    def plot(self) -> Any:
+        """The table of brackets, as a matplotlib figure."""
+        from dynsym import plot
+
+        return plot.brackets(
+            self.structure_constants, [f"e{i + 1}" for i in range(self.dimension)], self.name
+        )
+
 
 def identify(
     c: npt.ArrayLike,
