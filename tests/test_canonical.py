@@ -17,6 +17,7 @@ from dynsym._checks import DataError
 from dynsym._constants import candidates, known_numbers, recognise, written
 from dynsym.certify import CERTIFIED, REFUTED, Level, Verdict
 from dynsym.discover import _least_l1, sparse_basis, sparse_vectors
+from dynsym.findings import law_units
 from dynsym.findings._canonical import Judge, fitted_numbers, simplify
 
 exactly = settings(derandomize=True, deadline=None, max_examples=60)
@@ -255,3 +256,31 @@ def test_incommensurate_oscillator_shows_its_root():
     found = dy.symmetries(field, dy.generators.linear(4))
     assert found.dimension == 4
     assert found.algebra.name == "R^4"
+
+
+# --- units -----------------------------------------------------------------------------------------------------
+
+
+def test_units_of_kepler_laws():
+    names = ("x", "y", "vx", "vy")
+    units = ("m", "m", "m/s", "m s^-1")
+    moment = dy.ScalarFunction(dy.Terms(["x*vy", "y*vx"], names), [1.0, -1.0])
+    assert law_units(moment, units).unit == "m**2/s"
+    assert set(law_units(moment, units).coefficients.values()) == {""}
+    energy = dy.ScalarFunction(dy.Terms(["vx^2 + vy^2", "1/sqrt(x^2 + y^2)"], names), [1.0, -0.5])
+    found = law_units(energy, dict(zip(names, units)))
+    assert found.unit == "m**2/s**2"
+    assert found.coefficients["1/sqrt(x**2 + y**2)"] == "m**3/s**2"
+    assert "m**3/s**2" in str(found)
+
+
+def test_units_that_cannot_be():
+    terms = dy.Terms(["sin(x)", "v^2", "x + v"], ("x", "v"))
+    assert law_units(dy.ScalarFunction(terms, [1.0, 0.5, 0.0]), ("m", "m/s")).unit is None
+    assert law_units(dy.ScalarFunction(terms, [1.0, 0.5, 0.0]), ("", "1/s")).coefficients["v**2"] == "s**2"
+    assert law_units(dy.ScalarFunction(terms, [0.0, 0.5, 1.0]), ("m", "m/s")).unit is None
+    assert law_units(dy.ScalarFunction(terms, [0.0, 0.0, 0.0]), ("m", "m/s")).unit is None
+    with pytest.raises(DataError, match="2 states need as many units, got 1"):
+        law_units(dy.ScalarFunction(terms, [1.0, 0.0, 0.0]), ("m",))
+    with pytest.raises(DataError, match="cannot be read"):
+        law_units(dy.ScalarFunction(terms, [1.0, 0.0, 0.0]), ("m", "m?s"))

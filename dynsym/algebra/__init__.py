@@ -3,6 +3,7 @@
 All but `poisson_algebra` works on plain coefficient vectors and brackets and knows nothing of functions.
 """
 
+from dynsym.algebra.clean import CleanBasis, clean_basis
 from dynsym.algebra.levi import LeviDecomposition, levi_decomposition
 from dynsym.algebra.lie_algebra import LieAlgebra, identify
 from dynsym.algebra.poisson import LevelSet, PoissonAlgebra, canonical_bracket, poisson_algebra
@@ -10,12 +11,14 @@ from dynsym.algebra.structure import close, structure_constants
 from dynsym.algebra.subalgebra import SnappedSubalgebra, nearest_subalgebra
 
 __all__ = [
+    "CleanBasis",
     "LevelSet",
     "LeviDecomposition",
     "LieAlgebra",
     "PoissonAlgebra",
     "SnappedSubalgebra",
     "canonical_bracket",
+    "clean_basis",
     "close",
     "identify",
     "levi_decomposition",

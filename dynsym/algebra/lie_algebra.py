@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ _NOISY = 1e-5  # tolerance from which on the name is asked for at other toleranc
 # Over 96 draws for each of 21 settings (noise 1e-4 to 1e-2, bases of condition 1 to 10, tol 10 to 100 times the
 # noise) no wrong name agrees with itself at these multiples of tol; larger ones turn away more right names.
 _LOWER, _UPPER = 1 / 3, 1.5
+_MULTIPLES = (10.0, 15.0, 30.0, 100.0)
 _WIDEST = 0.2  # tolerance beyond which ranks of noisy constants are not believed
 
 
@@ -177,9 +178,21 @@ class LieAlgebra:
         rows = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in facts)
         return f"<table><caption>Lie algebra {html.escape(self.name)}</caption>{rows}</table>"
 
+    def plot(self) -> Any:
+        """The table of brackets, as a matplotlib figure."""
+        from dynsym import plot
+
+        return plot.brackets(
+            self.structure_constants, [f"e{i + 1}" for i in range(self.dimension)], self.name
+        )
+
 
 def identify(
-    c: npt.ArrayLike, tol: float = 1e-6, closure_defect: float = 0.0, scale: float = 1.0
+    c: npt.ArrayLike,
+    tol: float = 1e-6,
+    closure_defect: float = 0.0,
+    scale: float = 1.0,
+    error: float = 0.0,
 ) -> LieAlgebra:
     """Name the real Lie algebra [e_i, e_j] = sum_k c[i, j, k] e_k, whatever the basis.
 
@@ -197,6 +210,9 @@ def identify(
     scale
         The algebra counts as abelian when the largest |ad_x| is at most tol * scale: noise alone has no size
         to be relative to. Brackets of generators of unit norm have scale 1.
+    error
+        Relative error of c (Frobenius norms), if known. The tolerance is then chosen between 10 and 100 times the
+        error, and the name has to be the same at all of these tolerances that decide.
 
     Returns
     -------
@@ -218,6 +234,8 @@ def identify(
     >>> print(identify(c).name, identify(c).lower_central)
     heisenberg (3, 1, 0)
     """
+    if error > 0:
+        return _measured(c, closure_defect, scale, error)
     given = _antisymmetric(c, tol)
     unit, size = unit_size(given)
     if size <= tol * scale:
@@ -255,6 +273,28 @@ def identify(
         )
 
 
+def _measured(c: npt.ArrayLike, closure_defect: float, scale: float, error: float) -> LieAlgebra:
+    """The algebra at the tolerances that suit an error, if those that decide agree."""
+    tolerances = [m * error for m in _MULTIPLES if m * error <= _WIDEST] or [_WIDEST]
+    found = []
+    for tol in tolerances[:-1]:
+        try:
+            found.append(identify(c, tol, closure_defect, scale))
+        except DataError:  # the Jacobi identity fails by more than the smaller tolerances
+            continue
+    found.append(identify(c, tolerances[-1], closure_defect, scale))
+    decided = [one for one in found if one.is_decided]
+    names = tuple(dict.fromkeys(one.name for one in decided))
+    if not decided or len({_without_numbers(name) for name in names}) == 1:
+        return (decided or found)[0]
+    return replace(decided[0], name=f"undecided({' or '.join(names)})", aliases=(), rivals=names)
+
+
+def _without_numbers(name: str) -> str:
+    """Parameters, as in bianchi VI(-4), are measured numbers and may differ in their digits."""
+    return re.sub(r"-?\d*\.\d+|-\d+", "#", name)
+
+
 def _decided(c: Array, tol: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names, and the rivals if the name is another one at nearby values of a noisy tolerance."""
     names = algebra_names(c, tol)
@@ -262,8 +302,10 @@ def _decided(c: Array, tol: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return names, ()
     around = [algebra_names(c, factor * tol)[0] for factor in (_LOWER, _UPPER)]
     rivals = tuple(dict.fromkeys([names[0], *around]))
-    # Parameters, as in bianchi VI(-4), are measured numbers and may differ in their digits.
-    if tol <= _WIDEST and len({re.sub(r"-?\d*\.\d+|-\d+", "#", name) for name in rivals}) == 1:
+    # Every algebra of dimension up to four, and every semisimple one, has a name: `unnamed` there comes from ranks that
+    # contradict each other.
+    known = not re.search(r"unnamed\(dim [1-4];|unnamed\([^()]*Killing \(\d+,\d+,0\)", names[0])
+    if known and tol <= _WIDEST and len({_without_numbers(name) for name in rivals}) == 1:
         return names, ()
     short = dict.fromkeys(re.sub(r"unnamed\(.*?\)\)", "unnamed", name) for name in rivals)
     return (f"undecided({' or '.join(short)})",), rivals

@@ -6,6 +6,7 @@ import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, combinations_with_replacement
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +105,14 @@ class PoissonAlgebra:
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
+
+    def plot(self) -> Any:
+        """The table of brackets, as a matplotlib figure."""
+        from dynsym import plot
+
+        return plot.brackets(
+            self.structure_constants, [*self.labels, "1"][: len(self.structure_constants)], self.name
+        )
 
 
 def canonical_bracket(n_states: int) -> Array:

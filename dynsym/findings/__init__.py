@@ -9,6 +9,7 @@ from ._noether import Generated, NoetherPair
 from ._structure import HamiltonianStructure
 from ._symmetries import Symmetries, SymmetryFinding, candidates_over, symmetries
 from ._tensors import InvariantTensors, Multiplied, TensorFinding, invariant_tensors
+from ._units import LawUnits, law_units
 
 __all__ = [
     "CloudFinding",
@@ -20,6 +21,7 @@ __all__ = [
     "HamiltonianStructure",
     "InvariantTensors",
     "Law",
+    "LawUnits",
     "Multiplied",
     "NoetherPair",
     "Symmetries",
@@ -33,6 +35,7 @@ __all__ = [
     "evidence_of",
     "hamiltonian_structure",
     "invariant_tensors",
+    "law_units",
     "misfit",
     "symmetries",
 ]

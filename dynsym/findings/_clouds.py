@@ -28,7 +28,8 @@ from ..spectral import Spectrum, relative_spectrum
 from ..trajectory import Trajectory
 from ._canonical import Judge, as_undecided, shortened, simplify
 from ._cloud_verdicts import CloudJudge, LevelJudge, LocalJudge
-from ._symmetries import _algebra, _describe
+from ._lie_algebra import algebra_of
+from ._symmetries import _describe
 
 _FEWEST = 60
 _MOST_UNDECIDED = 6
@@ -375,4 +376,4 @@ def _named(
 ) -> tuple[LieAlgebra | None, tuple[str, ...]]:
     if not good:
         return identify(np.zeros((0, 0, 0))), ()
-    return _algebra(generators, region, max(f.verdict.upper for f in good))
+    return algebra_of(generators, region, max(f.verdict.upper for f in good))

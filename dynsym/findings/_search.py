@@ -135,7 +135,7 @@ class Search:
         # Without a field a function that may well be constant, only too noisy to say, speaks against no other one.
         weak = [] if self.field is not None else [pair for pair in undecided if pair[1].lower == 0]
         near = [pair for pair in undecided if not weak or pair[1].lower > 0]
-        kept, open_ = _isolated(certified, near, others + rest, self._apart, self.field is not None)
+        kept, open_ = isolated(certified, near, others + rest, self._apart, self.field is not None)
         return kept, open_ + weak
 
     def _apart(self, verdict: Verdict, rest: list[float]) -> bool:
@@ -145,7 +145,7 @@ class Search:
         runs a law below the tolerance has to break that sequence.
         """
         if self.field is not None:
-            return min(verdict.upper * _APART, verdict.defect * _FAR_APART) <= min(rest)
+            return stands_apart(verdict, rest)
         first, second = sorted([*rest, np.inf])[:2]
         if first >= 2 * self.level.delta:
             return True
@@ -265,7 +265,12 @@ class Search:
         return out
 
 
-def _isolated(
+def stands_apart(verdict: Verdict, rest: list[float]) -> bool:
+    """Whether a finding of a field lies well below all other defects: by its bound, or by its estimate where that is exact."""
+    return min(verdict.upper * _APART, verdict.defect * _FAR_APART) <= min(rest)
+
+
+def isolated(
     certified: list[tuple[Array, Verdict]],
     undecided: list[tuple[Array, Verdict]],
     others: list[float],

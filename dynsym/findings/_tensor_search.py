@@ -18,7 +18,7 @@ from ..spectral import Spectrum, relative_spectrum
 from ..tensor_derivative import CompressedField, exterior_matrix, tensor_gram, tensor_matrix
 from ..vector_field import VectorField
 from ._canonical import Judge, as_undecided, fitted_numbers, simplify
-from ._search import _isolated, grades_of
+from ._search import grades_of, isolated, stands_apart
 
 Index = npt.NDArray[np.intp]
 Found = tuple[Array, Verdict]
@@ -132,7 +132,8 @@ class TensorSearch:
                 others.append(float(value))
             refuted = refuted + 1 if verdict.status == REFUTED else 0
         seen = len(certified) + len(undecided) + len(others)
-        return _isolated(certified, undecided, others + [float(v) for v in spectrum.values[seen:]])
+        rest = others + [float(v) for v in spectrum.values[seen:]]
+        return isolated(certified, undecided, rest, stands_apart, True)
 
     def widened(self, short: Array, index: Index) -> Array:
         """A vector on some of the unknowns as one on all."""

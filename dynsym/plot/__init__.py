@@ -4,6 +4,7 @@ Each function returns a matplotlib `Figure` and leaves pyplot alone; save it wit
 ``figure.savefig("name.svg")``.
 """
 
+from ._algebra import brackets
 from ._results import (
     analysis,
     conserved_quantities,
@@ -17,6 +18,7 @@ from ._style import theme
 
 __all__ = [
     "analysis",
+    "brackets",
     "conserved_quantities",
     "drift",
     "hamiltonian_structure",
