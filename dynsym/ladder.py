@@ -42,8 +42,8 @@ class Bodies:
     --------
     >>> from dynsym.ladder import Bodies
     >>> bodies = Bodies.of(("x1", "y1", "x2", "y2"))
-    >>> bodies.potentials()
-    ['1/sqrt((x1-x2)^2+(y1-y2)^2)']
+    >>> bodies.potentials()[0]
+    '1/sqrt((x1-x2)^2+(y1-y2)^2)'
     >>> Bodies.of(("x", "y")) is None
     True
     """
