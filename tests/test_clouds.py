@@ -268,6 +268,20 @@ def test_nothing_is_certified_that_is_broken_by_more_than_delta(amplitude, seed)
         assert len(found.generators) == 0
 
 
+def test_a_sheet_that_is_nearly_a_plane_is_not_taken_for_one():
+    # The waves are smaller than the noise, and 500 points cannot show them: no claim, since they may be there.
+    rng = np.random.default_rng(11)
+    d = Monomials(2, 4)
+    c = rng.standard_normal(d.n_terms)
+    c[:3] = 0
+    xy = rng.uniform(-1, 1, (500, 2))
+    waves = d.evaluate(xy) @ c
+    x = np.c_[xy, 0.02 * waves / waves.std()]
+    found = dy.cloud_symmetries(noisy(x, 0.05), generators.affine(3))
+    assert len(found.generators) == 0
+    assert found.name == UNDECIDED
+
+
 def test_a_curve_through_all_points_is_not_mistaken_for_a_surface():
     # Noise-free points on a helix lie on a cylinder too, whose algebra is larger.
     found, _ = run("helix", generators.affine(3), 0.0, seed=3)

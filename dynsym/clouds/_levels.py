@@ -27,7 +27,10 @@ _Z_FIT = 3.5  # structure in the residuals beyond this many standard errors: the
 _NEIGHBOURS = 8
 _NEWTON = 6
 _MOST_OPEN = 260  # monomials that openings are made of
-_RICHER = 1  # degrees above the fitted one that openings reach
+_RICHER, _OPEN_DEGREE = (
+    1,
+    4,
+)  # openings reach so many degrees above the fitted one, and at least the second number
 _TESTED = 2  # degrees above the fitted one that residuals are tested with
 _REJECT = 1e-3  # level of that test, shared among its functions
 
@@ -187,7 +190,7 @@ def _level(
     covariance = np.zeros((coefficients.size, coefficients.size))
     if variance > 0:
         covariance = _covariance(z, dictionary, coefficients, variance)
-    richer = _above(dictionary, _RICHER, len(z))
+    richer = _above(dictionary, max(_RICHER, _OPEN_DEGREE - dictionary.degree), len(z))
     noise = float(np.sqrt(variance))
     bare = LevelSet(dictionary, coefficients, covariance, noise, feet, richer, _NOTHING, *frame)
     return replace(bare, openings=_openings(z, bare, richer))
@@ -240,7 +243,9 @@ def _structure(z: Array, level: LevelSet) -> float:
     e = residuals(z, level)
     if float(np.sqrt(np.mean(e**2))) < 1e-7:
         return 0.0
-    _, estimates, errors = _openings(z, level, _above(level.dictionary, _TESTED, len(z)))
+    _, estimates, errors = _openings(
+        z, level, _above(level.dictionary, max(_TESTED, _OPEN_DEGREE - level.degree), len(z))
+    )
     if len(estimates) and np.max(np.abs(estimates) / errors) > stats.norm.isf(_REJECT / 2 / len(estimates)):
         return float(np.max(np.abs(estimates) / errors))
     _, near = cKDTree(level.feet).query(level.feet, k=_NEIGHBOURS + 1)
