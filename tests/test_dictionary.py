@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pysindy as ps
 import pytest
@@ -306,14 +304,11 @@ PIECES = [
 
 
 def only_data_errors(text):
-    """Parse; everything but DataError is a defect, and so is more than a second."""
-    start = time.perf_counter()
+    """Parse; everything but DataError is a defect."""
     try:
-        d = parse_dictionary(text, NAMES)
+        return parse_dictionary(text, NAMES)
     except DataError:
-        d = None
-    assert time.perf_counter() - start < 1.0
-    return d
+        return None
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
