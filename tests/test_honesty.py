@@ -591,10 +591,10 @@ def planted(kind: str, count: int, seed: int = 0):
 
 @pytest.mark.parametrize(("kind", "count", "seed"), [("free", 4, 0), ("algebra", 1, 4), ("laws", 1, 0)])
 def test_planted_structure_is_found_and_none_is_invented(kind: str, count: int, seed: int) -> None:
-    for outcome in planted(kind, count, seed):
-        assert not outcome.false
-        assert outcome.found
-        assert outcome.named
+    for one in planted(kind, count, seed):
+        assert not one.false
+        assert one.found
+        assert one.named
 
 
 @pytest.mark.slow
