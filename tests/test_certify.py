@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import scipy.linalg as sla
 
 import dynsym as dy
 from dynsym import DataError, Monomials, Trajectory, VectorField, generators, systems
+from dynsym.certify import SubspaceBound, bound_subspace
 from dynsym.certify._verdict import (
     CERTIFIED,
     REFUTED,
@@ -19,6 +23,9 @@ from dynsym.certify._verdict import (
     _noise_moments,
     judge,
 )
+from dynsym.findings._evidence import coverage_of
+from dynsym.inner_product import Region
+from dynsym.lie_derivative import symmetry_matrix
 
 NOTHING = Openings(np.zeros((6, 0)), np.zeros(0), np.zeros(0))
 
@@ -233,3 +240,162 @@ def test_motion_on_a_line_certifies_no_rotation():
     plane = [f.simulate(x0, t) for x0 in ([1.0, 1.0], [1.0, -0.5], [-0.3, 1.0])]
     plane = [Trajectory(r.t, r.x, r.names, dxdt=f.evaluate(r.x)) for r in plane]
     assert dy.symmetries(dy.fit(plane, d), generators.rotations(2, d.names)).dimension == 1
+
+
+# --- one bound for a whole subspace ------------------------------------------------------------------
+
+
+def drawn_operator(seed, rows=12, q=6, p=10, d=2, broken=0.0):
+    """T (rows, q, p) and b such that T(v) b = 0 for the first d unit vectors v, up to `broken` in the d-th."""
+    rng = np.random.default_rng(seed)
+    tensor, b = rng.standard_normal((rows, q, p)), rng.standard_normal(p)
+    tensor[:, :d] -= np.einsum("rq,p->rqp", tensor[:, :d] @ b, b) / (b @ b)
+    if broken:
+        away = rng.standard_normal(rows)
+        tensor[:, d - 1] += broken * np.outer(away / np.linalg.norm(away), b) / (b @ b)
+    return tensor, b
+
+
+def declared(tensor, b, d, half, rng, delta=0.05):
+    """The least broken d directions of a noisy fit, their bound, and their largest true residual."""
+    fit = b + half @ rng.standard_normal(len(b))
+    values = tensor @ fit
+    _, _, right = np.linalg.svd(values)
+    v, w = right[::-1][:d].T, right[::-1][d:].T
+    outside, _ = np.linalg.qr(values @ w)
+    noise = np.stack([np.einsum("rqp,q->rp", tensor, c) @ half for c in v.T])
+    return bound_subspace(values @ v, outside, noise, delta**2), np.linalg.norm(tensor @ b @ v, 2)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+@pytest.mark.parametrize("broken", [0.0, 0.05, 0.3])
+def test_the_bound_of_a_chosen_subspace_holds(d, broken):
+    tensor, b = drawn_operator(d, d=d, broken=broken)
+    rng = np.random.default_rng(7)
+    held = [
+        np.sqrt(bound.upper(0.05)) >= truth
+        for bound, truth in (declared(tensor, b, d, 0.004 * np.eye(len(b)), rng) for _ in range(400))
+    ]
+    assert np.mean(held) > 0.93
+
+
+def test_a_single_bound_without_the_choice_would_not_hold():
+    # Many directions to choose from: what the choice took out of the residual is missing in the truth.
+    tensor, b = drawn_operator(3, rows=14, q=13, d=1)
+    rng = np.random.default_rng(1)
+    half = 0.004 * np.eye(len(b))
+    chosen, blind = [], []
+    for _ in range(300):
+        bound, truth = declared(tensor, b, 1, half, rng)
+        chosen.append(np.sqrt(bound.upper(0.05)) >= truth)
+        still = SubspaceBound(bound.estimate, 0 * bound.tilt, bound.left, bound.cross)
+        blind.append(np.sqrt(still.upper(0.05)) >= truth)
+    assert np.mean(chosen) > 0.93
+    assert np.mean(blind) < 0.8
+
+
+def test_the_bound_solves_its_equation_and_grows_with_the_distance():
+    tensor, b = drawn_operator(5)
+    bound, _ = declared(tensor, b, 2, 0.01 * np.eye(len(b)), np.random.default_rng(2))
+    last = 0.0
+    for moved in (0.0, 0.01, 0.05):
+        u = bound.upper(0.05, moved)
+        tilt = (np.sqrt(bound.tilt) + moved) ** 2
+        short = tilt + bound.left - 2 * np.sqrt(np.maximum(u - tilt, 0)) * bound.cross
+        assert u == pytest.approx(bound.estimate + np.quantile(short, 0.95), rel=1e-6)
+        assert u > last
+        last = u
+    assert bound.upper(0.01) > bound.upper(0.2)
+
+
+def cube(field, half=1.0):
+    nodes, weights = np.polynomial.legendre.leggauss(5)
+    n = field.n_states
+    points = half * np.stack([g.ravel() for g in np.meshgrid(*[nodes] * n, indexing="ij")], axis=1)
+    share = np.prod(np.stack([g.ravel() for g in np.meshgrid(*[weights / 2] * n, indexing="ij")]), axis=0)
+    return Region(points, share, np.ones(n), "the cube")
+
+
+def noisy_fit(field, m, noise, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1, 1, (m, field.n_states))
+    y = field.evaluate(x)
+    y = y + noise * np.sqrt(np.mean(np.sum(y**2, axis=1))) * rng.standard_normal(y.shape)
+    return dy.fit(Trajectory(np.arange(m), x, field.names, dxdt=y, sd=0.0), field.dictionary)
+
+
+def sphere_flow():
+    terms = Monomials(3, 3, names=("x", "y", "z"))
+    place = {t: k for k, t in enumerate(terms.terms)}
+    c = np.zeros((3, terms.n_terms))
+    for i, own in enumerate("xyz"):
+        c[i, place[own]] = 1.0
+        for other in "xyz":
+            name = (
+                f"{own}**3"
+                if own == other
+                else "*".join(sorted([own, f"{other}**2"], key=lambda s: "xyz".index(s[0])))
+            )
+            c[i, place[name]] = -1.0
+    return VectorField(terms, c)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_certified_generators_are_certified_in_all_combinations(seed):
+    # Sparse forms of a noisy space used to be one rotation twice, with different errors; their difference was no symmetry.
+    field = sphere_flow()
+    region = cube(field)
+    found = dy.symmetries(noisy_fit(field, 400, 0.03, seed), generators.affine(3, field.names), region=region)
+    assert found.dimension == 3
+    assert found.algebra.name == "so(3)"
+    matrix = symmetry_matrix(found.generators, field, region)
+    size = matrix.parts.T @ matrix.parts
+    worst = sla.eigh(matrix.operator.T @ matrix.operator, size, eigvals_only=True)[-1]
+    assert np.sqrt(worst) <= found.upper <= 0.05
+    # In units of their noise true symmetries are near 1, the first broken direction is far above.
+    assert (found.whitened[:3] < 2).all()
+    assert found.whitened[3] > 10
+
+
+def test_a_region_that_is_given_is_taken_as_it_is():
+    field = sphere_flow()
+    region = cube(field)
+    found = dy.symmetries(field, generators.affine(3, field.names), region=region)
+    matrix = symmetry_matrix(generators.affine(3, field.names), field, region)
+    gram = matrix.parts.T @ matrix.parts + 0.01 * matrix.bound
+    values = sla.eigh(matrix.operator.T @ matrix.operator, gram, eigvals_only=True)
+    np.testing.assert_allclose(found.spectrum.values**2, np.maximum(values, 0), atol=1e-12)
+
+
+def test_the_coverage_factor_is_one_on_the_data_and_infinite_on_a_circle():
+    field = sphere_flow()
+    model = noisy_fit(field, 4000, 0.03, 0)
+    same = Region(model.runs[0].x, np.full(4000, 1 / 4000), np.ones(3), "the data")
+    assert coverage_of(model, same) == pytest.approx(1.0)
+    assert 1.0 < coverage_of(model, cube(field)) < 1.5
+    assert coverage_of(model, cube(field, 2.0)) > 4
+    t = np.linspace(0, 2 * np.pi, 200)
+    x = np.stack([np.cos(t), np.sin(t)], axis=1)
+    circle = dy.fit(Trajectory(t, x, dxdt=np.stack([-x[:, 1], x[:, 0]], axis=1)), Monomials(2, 2))
+    assert np.isinf(coverage_of(circle, circle.region))
+
+
+def test_small_terms_that_a_selection_drops_do_not_hide_a_symmetry():
+    # A rotation in skew coordinates: some coefficients are small, and without them it is broken.
+    move = np.array([[1.0, 0.3], [0.02, 0.9]])
+    turn = move @ np.array([[0.0, -1.0], [1.0, 0.0]]) @ np.linalg.inv(move)
+    terms = Monomials(2, 3)
+    exact = dy.equivariant_to(
+        generators.custom([VectorField(Monomials(2, 1), np.column_stack([np.zeros(2), turn]))]), terms
+    )
+    free = np.asarray(exact.null_space)
+    field = VectorField(terms, (free @ np.linspace(1, -1, free.shape[1])).reshape(2, -1))
+    dense = noisy_fit(field, 3000, 0.01, 0)
+    small = np.abs(dense.coefficients) < 0.05 * np.abs(dense.coefficients).max()
+    pruned = replace(dense, field=VectorField(terms, np.where(small, 0.0, dense.coefficients)))
+    family = generators.affine(2)
+    assert small.any()
+    assert dy.symmetries(dense, family).dimension == 1
+    found = dy.symmetries(pruned, family)
+    assert found.dimension == 1
+    assert any("selection left out" in w for w in found.warnings)

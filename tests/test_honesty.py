@@ -6,8 +6,11 @@ exceeds delta. Where the truth cannot be known from the data, nothing at all may
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -571,3 +574,33 @@ def test_an_exact_symmetry_is_found(case) -> None:
     false, full = level_outcome(case, turning(case[1], 0.0), 10)
     assert false == 0
     assert (full >= 9) == (case not in KNOWN_FAILURES)
+
+
+# --- random and planted systems, from states alone
+
+
+def planted(kind: str, count: int, seed: int = 0):
+    """Outcomes of the benchmark of that name."""
+    folder = str(Path(__file__).parent / "benchmarks")
+    sys.path.insert(0, folder)
+    try:
+        return importlib.import_module("bench_honesty").run(kind, count, seed)
+    finally:
+        sys.path.remove(folder)
+
+
+@pytest.mark.parametrize(("kind", "count", "seed"), [("free", 4, 0), ("algebra", 1, 4), ("laws", 1, 0)])
+def test_planted_structure_is_found_and_none_is_invented(kind: str, count: int, seed: int) -> None:
+    for one in planted(kind, count, seed):
+        assert not one.false
+        assert one.found
+        assert one.named
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["free", "algebra", "laws"])
+def test_most_planted_structure_is_found_and_none_is_invented(kind: str) -> None:
+    outcomes = planted(kind, 40)
+    assert not any(o.false for o in outcomes)
+    assert np.mean([o.found for o in outcomes]) >= 0.9
+    assert np.mean([o.named for o in outcomes]) >= 0.85

@@ -170,8 +170,8 @@ def symmetries(
     level = Level(delta, alpha, len(own))
     with one_blas_thread():
         found = _search(model, own, where, region is not None, level)
-        # Selection drops small terms that a symmetry needs. A direction that is broken, but by less than the tolerance, is
-        # looked at again with all terms.
+        # Selection drops small terms that a symmetry needs. A direction that is broken only slightly is looked at
+        # again with all terms.
         whole = unpruned(model) if isinstance(model, Model) and _slightly_broken(found) else None
         if whole is not None:
             again = _search(whole, own, where, region is not None, level)
@@ -219,8 +219,8 @@ def _search(
 
 
 def _slightly_broken(found: Symmetries) -> bool:
-    """Whether some direction of the spectrum below the tolerance was neither certified nor left open."""
-    return found.spectrum.dimension(found.level.delta) > len(found.findings)
+    """Whether some direction that is broken by less than twice the tolerance was not certified."""
+    return found.spectrum.dimension(2 * found.level.delta) > found.dimension
 
 
 def candidates_over(candidates: Generators, names: tuple[str, ...]) -> Generators:
