@@ -35,6 +35,7 @@ _VALUES = 4  # distinct values that the runs must show
 _CONTRAST = 0.1  # of the variance between the runs, that within them may reach
 _IMMATERIAL = 1e-5  # relative drifts below this are the integrator's
 _FAR_BEYOND = 10.0  # times the noise: variation that no law of the noise is made responsible for
+_COMBINATIONS = 3  # power of the number of terms, for the worst of their combinations
 _LOUD = 1.0  # noise of h as a share of its motion, from which on nothing is said
 _UNMOVED = 1e-20
 
@@ -58,7 +59,7 @@ class StatesJudge:
     def __call__(self, coefficients: Array) -> Verdict:
         slow = self.constancy.slow is not None and not self.constancy.faster(coefficients, self.level.z)
         own = self.constancy.energy(coefficients, slow=slow)
-        lower, upper = own.bounds(self.level.z)
+        lower, upper = own.bounds(self._sure)[0], own.bounds(self.level.z)[1]
         tried, reproduced, failed = self._held_out(coefficients, slow, upper)
         upper = max(upper, tried.bounds(self.level.z)[1])
         # An estimate is no smaller than its own error, or a chance zero would look exact.
@@ -111,8 +112,13 @@ class StatesJudge:
         if own.variance <= 0 or own.noise <= 0:
             return own.estimate > 0
         freedom = 2 * own.noise**2 / own.variance
-        threshold = stats.chi2.isf(self.level.alpha / self.level.trials, freedom) * own.noise / freedom
+        threshold = stats.chi2.isf(stats.norm.sf(self._sure), freedom) * own.noise / freedom
         return bool(own.raw > threshold)
+
+    @property
+    def _sure(self) -> float:
+        """Normal quantile beyond which variation is no chance: the worst of all combinations of the terms has to stay below."""
+        return float(stats.norm.isf(self.level.alpha / self.level.trials**_COMBINATIONS))
 
     def _obstacle(self, coefficients: Array, own: Energy, upper: float, failed: int) -> str:
         """Why runs cannot carry a claim however little the function varies along them; empty if they can."""

@@ -76,8 +76,13 @@ def ours(runs: list[dy.Trajectory]) -> tuple[str, str, str, float]:
 
 
 def main(seeds: int = 5) -> None:
-    print("truth: 4 certified (3 independent); '+ k?' counts undecided ones; '-': the samples do not resolve the weak rows")
-    print(f"{'noise':>7} {'seed':>4} | {'SID 1e-8':>8} {'any tol':>7} | {'EDMD 1e-3':>9} {'any tol':>7} |", end="")
+    print(
+        "truth: 4 certified (3 independent); '+ k?' counts undecided ones; '-': the samples do not resolve the weak rows"
+    )
+    print(
+        f"{'noise':>7} {'seed':>4} | {'SID 1e-8':>8} {'any tol':>7} | {'EDMD 1e-3':>9} {'any tol':>7} |",
+        end="",
+    )
     print(f" {'variance':>8} {'weak':>5} {'ours':>12} {'s':>6}")
     for noise in LADDER:
         for seed in range(seeds):
