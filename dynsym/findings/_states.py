@@ -29,7 +29,7 @@ from ._search import Search, grades_of
 
 _MARGIN = 3  # held-out runs beyond the directions that were open when the function was chosen
 _OPEN = 2.0  # times delta: the largest relative drift at which one half of the runs leaves a direction open
-_ALIKE = 3.0  # times the bound of a function: other directions up to there are as constant as it is
+_ALIKE = 3.0  # times what of a function's variation would be seen: other directions up to there are as constant as it is
 _REPRODUCED = 0.9  # share of a function that both halves must find on their own
 _VALUES = 4  # distinct values that the runs must show
 _CONTRAST = 0.1  # of the variance between the runs, that within them may reach
@@ -60,7 +60,9 @@ class StatesJudge:
         slow = self.constancy.slow is not None and not self.constancy.faster(coefficients, self.level.z)
         own = self.constancy.energy(coefficients, slow=slow)
         lower, upper = own.bounds(self._sure)[0], own.bounds(self.level.z)[1]
-        tried, reproduced, failed = self._held_out(coefficients, slow, upper)
+        # A chance estimate below zero must not make half of the runs look for more than they can see.
+        visible = max(upper, own.share(self._sure * float(np.sqrt(own.variance))))
+        tried, reproduced, failed = self._held_out(coefficients, slow, visible)
         upper = max(upper, tried.bounds(self.level.z)[1])
         # An estimate is no smaller than its own error, or a chance zero would look exact.
         defect = own.share(max(own.estimate, 0.5 * float(np.sqrt(own.variance))))
@@ -146,11 +148,11 @@ class StatesJudge:
     def _moving(self) -> npt.NDArray[np.bool_]:
         return np.asarray(self.constancy.ensemble.motion.any(axis=1))
 
-    def _held_out(self, coefficients: Array, slow: bool, upper: float) -> tuple[Energy, float, int]:
+    def _held_out(self, coefficients: Array, slow: bool, visible: float) -> tuple[Energy, float, int]:
         """Energy on each half of what the other half finds, the share reproduced, and how many other directions failed."""
         total, share, failed = Energy(0.0, 0.0, 0.0, 0.0, 0.0), 1.0, 0
         for f in (0, 1):
-            basis, projector, fails = self._space(coefficients, f, upper)
+            basis, projector, fails = self._space(coefficients, f, visible)
             found = basis @ (projector @ coefficients)
             size = self.constancy.sizes[f]
             whole = float(coefficients @ size @ coefficients)
@@ -159,12 +161,12 @@ class StatesJudge:
             failed = max(failed, fails)
         return total, share, failed
 
-    def _space(self, coefficients: Array, f: int, upper: float) -> tuple[Array, Array, int]:
+    def _space(self, coefficients: Array, f: int, visible: float) -> tuple[Array, Array, int]:
         """Directions among the terms of a function's grade that are as constant as it is on fold f: basis, projector,
         and how many of them are not so on the other fold."""
         grades = grades_of(self.constancy.unbiased.dictionary)
         grade = int(grades[np.abs(coefficients) > 0].max(initial=0))
-        limit = min(max(_ALIKE * upper, _IMMATERIAL), _OPEN * self.level.delta)
+        limit = min(max(_ALIKE * visible, _IMMATERIAL), _OPEN * self.level.delta)
         step = int(np.ceil(2 * np.log2(limit)))
         key = (grade, f, step)
         if key not in self._spaces:
