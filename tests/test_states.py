@@ -156,7 +156,7 @@ def test_beyond_the_ladder_undecided_not_wrong(noise):
     [
         ("lotka_volterra_3d", dy.Monomials(3, 3), 2),
         ("rigid_body", dy.Monomials(3, 2), 2),
-        ("henon_heiles", dy.Monomials(4, 3), 1),
+        ("anisotropic_oscillator_2d", dy.Monomials(4, 2), 2),
     ],
 )
 def test_reference_systems(name, dictionary, independent):

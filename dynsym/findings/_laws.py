@@ -204,6 +204,8 @@ def _from_runs(
             replace(_law(own, v, verdict, parts, ensemble.sd, level), evidence=f"states: {judge.method(v)}")
             for v, verdict in chosen + undecided
         ]
+        # A sparse form of what was open may turn out broken: then it is no finding.
+        laws = [law for law in laws if law.verdict.status != REFUTED]
         return _found(laws, search, where, level)
 
 

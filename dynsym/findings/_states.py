@@ -86,7 +86,7 @@ class StatesJudge:
         noise = own.share(own.noise) * self._believable
         if drift > max(noise, _IMMATERIAL) and lower > self.level.delta:
             return REFUTED, f"along the runs it varies by at least {lower:.2g}"
-        if drift > _IMMATERIAL and self._varies(own):
+        if drift > _IMMATERIAL and (lower > 0 or self._varies(own)):
             if drift > _FAR_BEYOND * noise:
                 return (
                     REFUTED,
