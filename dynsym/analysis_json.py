@@ -66,6 +66,7 @@ def _law(law: Law) -> dict[str, Any]:
         "reason": law.verdict.reason,
         "relative_drift": law.relative_drift,
         "drift_from_noise": law.drift_expected,
+        "evidence": law.evidence,
     }
 
 

@@ -14,7 +14,7 @@ Each energy is compared with what it would be if the states moved independently,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -28,6 +28,7 @@ from ._unbiased import Unbiased
 
 _SHARES = (1 / 16, 1 / 8, 1 / 4)  # slow test functions per sample
 _RESOLVED = 0.8  # share of the tolerance that may be faster than the slow rows
+_REMEMBERED = 6
 _RESTING = 0.05  # of the mean motion squared, that a state at rest is taken to have
 # Of the noise variance of h to the expected one, up to which noise that differs between runs or states is held responsible;
 # that the functions have no variation of their own there has been tested.
@@ -127,6 +128,7 @@ class Constancy:
     slow: Rows | None
     sizes: Array
     fold: npt.NDArray[np.intp]
+    _seen: dict[bytes, tuple[Array, Array, Array]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, ensemble: Ensemble, dictionary: Dictionary, delta: float) -> Constancy:
@@ -178,7 +180,7 @@ class Constancy:
 
     def noise_of(self, c: Array) -> Array:
         """(m,) first-order noise variance of h at each sample."""
-        return np.asarray(np.sum((c @ self.slopes * self.unbiased.sd) ** 2, axis=1))
+        return self._profile(c)[0]
 
     def neglected(self, c: Array) -> float:
         """Share of h's independent motion that its second-order bias from noise has; 0 where the bias is removed exactly."""
@@ -199,12 +201,12 @@ class Constancy:
         raw, noise = _quadratic(rows, c, folds)
         part = np.isin(self.fold, folds)[self.ensemble.run]
         weight = self.ensemble.weights[self.ensemble.run][part]
-        v = self._spread_of(c)[part]
+        _, spread, fourth = self._profile(c)
+        v, excess = spread[part], fourth[part]
         ratio, ratio_variance = 1.0, 0.0
         if rows is not self.every:
             ratio, ratio_variance = self._noise_ratio(c, folds)
         leverage = rows.leverage[part]
-        excess = self._excess(c)[part]
         variance = float(np.sum(weight**2 * (2 * leverage * v**2 + leverage**2 * excess)))
         variance += noise**2 * ratio_variance
         size = float(c @ self.size_of(folds) @ c)
@@ -221,22 +223,22 @@ class Constancy:
         ratio = float(np.clip((raw - low) / (noise - low_noise), 0.0, _NOISE_RATIO))
         return ratio, 2 * ratio**2 / max(count, 1.0)
 
-    def _spread_of(self, c: Array) -> Array:
-        """(m,) noise variance of h, in each run at least what h varies by: noise need not be the same in all runs."""
-        v = self.noise_of(c)
-        observed = self.ensemble.means(self._centred(c)[:, None] ** 2)[:, 0]
-        expected = self.ensemble.means(v[:, None])[:, 0]
-        more = np.divide(observed, expected, out=np.ones_like(observed), where=expected > 0)
-        flat = np.where(expected > 0, 0.0, observed)
-        return np.asarray(v * np.maximum(more, 1.0)[self.ensemble.run] + flat[self.ensemble.run])
-
-    def _centred(self, c: Array) -> Array:
-        return self.ensemble.centred((self.values @ c)[:, None])[:, 0]
-
-    def _excess(self, c: Array) -> Array:
-        """(m,) by how much the fourth moment of h around its run means exceeds that of normal noise, never negative."""
-        v = self._spread_of(c)
-        return np.asarray(np.maximum((self._centred(c) ** 2 - v) ** 2 - 2 * v**2, 0.0))
+    def _profile(self, c: Array) -> tuple[Array, Array, Array]:
+        """Three (m,): the expected noise variance v of h; the same, in each run at least what h varies by, since noise need
+        not be alike in all runs; and by how much the fourth moment of h exceeds that of normal noise, never negative."""
+        key = c.tobytes()
+        if key not in self._seen:
+            # Only the last few functions are asked for again.
+            for old in list(self._seen)[: -_REMEMBERED + 1]:
+                del self._seen[old]
+            v = np.sum((c @ self.slopes * self.unbiased.sd) ** 2, axis=1)
+            square = self.ensemble.centred((self.values @ c)[:, None])[:, 0] ** 2
+            observed, expected = self.ensemble.means(np.stack([square, v], axis=1)).T
+            more = np.divide(observed, expected, out=np.ones_like(observed), where=expected > 0)
+            flat = np.where(expected > 0, 0.0, observed)
+            spread = v * np.maximum(more, 1.0)[self.ensemble.run] + flat[self.ensemble.run]
+            self._seen[key] = (v, spread, np.maximum((square - spread) ** 2 - 2 * spread**2, 0.0))
+        return self._seen[key]
 
     def faster(self, c: Array, z: float, folds: tuple[int, ...] = (0, 1)) -> bool:
         """Whether h varies faster than the slow rows see, beyond what noise and an error of its level explain."""

@@ -16,7 +16,7 @@ from ..trajectory import AnyRun, Trajectory, excerpts, noise_level
 from ..trajectory.noise import window_residuals
 
 Indices = npt.NDArray[np.intp]
-_MOST_NUMBERS = 10_000_000  # (m, p, n) slopes held; longer runs are thinned evenly
+_MOST_NUMBERS = 3_000_000  # (m, p, n) slopes held; longer runs are thinned evenly
 _FEWEST_SAMPLES = 5
 _NOISE_PENALTY = 4.0
 _SMALL_MOTION = 0.02

@@ -204,6 +204,8 @@ def _from_runs(
             replace(_law(own, v, verdict, parts, ensemble.sd, level), evidence=f"states: {judge.method(v)}")
             for v, verdict in chosen + undecided
         ]
+        # A sparse form of what was open may turn out broken: then it is no finding.
+        laws = [law for law in laws if law.verdict.status != REFUTED]
         return _found(laws, search, where, level)
 
 
@@ -217,7 +219,8 @@ def _with_states(model: Model, dictionary: Dictionary, laws: list[Law], search: 
     constancy = Constancy.of(ensemble, dictionary, search.level.delta)
     other, judge = states_search(constancy, search.region, search.level)
     out = [_both(law, judge) for law in laws]
-    if dictionary.n_terms <= _SEARCHED_TWICE:
+    settled = out and all(law.verdict.status == CERTIFIED for law in out)
+    if not settled and dictionary.n_terms <= _SEARCHED_TWICE:
         chosen, _ = other.run()
         known = [law.function.coefficients for law in out if law.verdict.status == CERTIFIED]
         for vector, verdict in chosen:
@@ -232,7 +235,8 @@ def _with_states(model: Model, dictionary: Dictionary, laws: list[Law], search: 
 def _both(law: Law, judge: StatesJudge) -> Law:
     c = law.function.coefficients
     states = judge(c)
-    if law.verdict.status == CERTIFIED and states.lower > judge.level.delta:
+    # A bound of delta is not contradicted by a drift below it, however certain.
+    if law.verdict.status == CERTIFIED and states.status == REFUTED and states.lower > judge.level.delta:
         return replace(law, verdict=as_undecided(law.verdict, f"the states contradict: {states.reason}"))
     if law.verdict.status == CERTIFIED and states.status == REFUTED:
         # Broken by less than the tolerance, by what the model leaves out: planets perturb one another.

@@ -147,9 +147,8 @@ class Search:
         if self.field is not None:
             return stands_apart(verdict, rest)
         first, second = sorted([*rest, np.inf])[:2]
-        if first >= 2 * self.level.delta:
-            return True
-        return verdict.upper * max(_STEPS_LEAST, _STEPS * min(second, 1.0) / max(first, 1e-300)) <= first
+        step = 0.0 if first >= 2 * self.level.delta else _STEPS * min(second, 1.0) / max(first, 1e-300)
+        return verdict.upper * max(_STEPS_LEAST, step) <= first
 
     def _beyond_chance(
         self, vector: Array, verdict: Verdict, index: npt.NDArray[np.intp]

@@ -29,12 +29,13 @@ from ._search import Search, grades_of
 
 _MARGIN = 3  # held-out runs beyond the directions that were open when the function was chosen
 _OPEN = 2.0  # times delta: the largest relative drift at which one half of the runs leaves a direction open
-_ALIKE = 3.0  # times the bound of a function: other directions up to there are as constant as it is
+_ALIKE = 3.0  # times what of a function's variation would be seen: other directions up to there are as constant as it is
 _REPRODUCED = 0.9  # share of a function that both halves must find on their own
 _VALUES = 4  # distinct values that the runs must show
 _CONTRAST = 0.1  # of the variance between the runs, that within them may reach
 _IMMATERIAL = 1e-5  # relative drifts below this are the integrator's
 _FAR_BEYOND = 10.0  # times the noise: variation that no law of the noise is made responsible for
+_COMBINATIONS = 3  # power of the number of terms, for the worst of their combinations
 _LOUD = 1.0  # noise of h as a share of its motion, from which on nothing is said
 _UNMOVED = 1e-20
 
@@ -58,8 +59,10 @@ class StatesJudge:
     def __call__(self, coefficients: Array) -> Verdict:
         slow = self.constancy.slow is not None and not self.constancy.faster(coefficients, self.level.z)
         own = self.constancy.energy(coefficients, slow=slow)
-        lower, upper = own.bounds(self.level.z)
-        tried, reproduced, failed = self._held_out(coefficients, slow, upper)
+        lower, upper = own.bounds(self._sure)[0], own.bounds(self.level.z)[1]
+        # A chance estimate below zero must not make half of the runs look for more than they can see.
+        visible = max(upper, own.share(self._sure * float(np.sqrt(own.variance))))
+        tried, reproduced, failed = self._held_out(coefficients, slow, visible)
         upper = max(upper, tried.bounds(self.level.z)[1])
         # An estimate is no smaller than its own error, or a chance zero would look exact.
         defect = own.share(max(own.estimate, 0.5 * float(np.sqrt(own.variance))))
@@ -83,7 +86,7 @@ class StatesJudge:
         noise = own.share(own.noise) * self._believable
         if drift > max(noise, _IMMATERIAL) and lower > self.level.delta:
             return REFUTED, f"along the runs it varies by at least {lower:.2g}"
-        if drift > _IMMATERIAL and self._varies(own):
+        if drift > _IMMATERIAL and (lower > 0 or self._varies(own)):
             if drift > _FAR_BEYOND * noise:
                 return (
                     REFUTED,
@@ -111,8 +114,13 @@ class StatesJudge:
         if own.variance <= 0 or own.noise <= 0:
             return own.estimate > 0
         freedom = 2 * own.noise**2 / own.variance
-        threshold = stats.chi2.isf(self.level.alpha / self.level.trials, freedom) * own.noise / freedom
+        threshold = stats.chi2.isf(stats.norm.sf(self._sure), freedom) * own.noise / freedom
         return bool(own.raw > threshold)
+
+    @property
+    def _sure(self) -> float:
+        """Normal quantile beyond which variation is no chance: the worst of all combinations of the terms has to stay below."""
+        return float(stats.norm.isf(self.level.alpha / self.level.trials**_COMBINATIONS))
 
     def _obstacle(self, coefficients: Array, own: Energy, upper: float, failed: int) -> str:
         """Why runs cannot carry a claim however little the function varies along them; empty if they can."""
@@ -140,11 +148,11 @@ class StatesJudge:
     def _moving(self) -> npt.NDArray[np.bool_]:
         return np.asarray(self.constancy.ensemble.motion.any(axis=1))
 
-    def _held_out(self, coefficients: Array, slow: bool, upper: float) -> tuple[Energy, float, int]:
+    def _held_out(self, coefficients: Array, slow: bool, visible: float) -> tuple[Energy, float, int]:
         """Energy on each half of what the other half finds, the share reproduced, and how many other directions failed."""
         total, share, failed = Energy(0.0, 0.0, 0.0, 0.0, 0.0), 1.0, 0
         for f in (0, 1):
-            basis, projector, fails = self._space(coefficients, f, upper)
+            basis, projector, fails = self._space(coefficients, f, visible)
             found = basis @ (projector @ coefficients)
             size = self.constancy.sizes[f]
             whole = float(coefficients @ size @ coefficients)
@@ -153,12 +161,12 @@ class StatesJudge:
             failed = max(failed, fails)
         return total, share, failed
 
-    def _space(self, coefficients: Array, f: int, upper: float) -> tuple[Array, Array, int]:
+    def _space(self, coefficients: Array, f: int, visible: float) -> tuple[Array, Array, int]:
         """Directions among the terms of a function's grade that are as constant as it is on fold f: basis, projector,
         and how many of them are not so on the other fold."""
         grades = grades_of(self.constancy.unbiased.dictionary)
         grade = int(grades[np.abs(coefficients) > 0].max(initial=0))
-        limit = min(max(_ALIKE * upper, _IMMATERIAL), _OPEN * self.level.delta)
+        limit = min(max(_ALIKE * visible, _IMMATERIAL), _OPEN * self.level.delta)
         step = int(np.ceil(2 * np.log2(limit)))
         key = (grade, f, step)
         if key not in self._spaces:
