@@ -26,6 +26,7 @@ NOUNS = {
     *(
         "Bivector",
         "Density",
+        "FormHamiltonian",
         "HamiltonianStructure",
         "InvariantTensors",
         "Metric",
@@ -49,6 +50,7 @@ VERBS = {
     ),
     *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking"),
     *("bootstrap", "path", "stability"),
+    "hamiltonian_of",
     "hamiltonian_structure",
     "invariant_tensors",
 }

@@ -1,6 +1,7 @@
 """Verbs that say what holds: symmetries and conserved quantities of a fit, each with a verdict."""
 
 from ._evidence import evidence_of, misfit
+from ._forms import FormHamiltonian, hamiltonian_of
 from ._hamiltonian import hamiltonian_structure
 from ._laws import ConservedQuantities, Law, conserved_quantities, drift_along
 from ._noether import Generated, NoetherPair
@@ -10,6 +11,7 @@ from ._tensors import InvariantTensors, Multiplied, TensorFinding, invariant_ten
 
 __all__ = [
     "ConservedQuantities",
+    "FormHamiltonian",
     "Generated",
     "HamiltonianStructure",
     "InvariantTensors",
@@ -23,6 +25,7 @@ __all__ = [
     "conserved_quantities",
     "drift_along",
     "evidence_of",
+    "hamiltonian_of",
     "hamiltonian_structure",
     "invariant_tensors",
     "misfit",
