@@ -217,6 +217,8 @@ def invariant_tensors(
         spectrum = search.spectrum(np.flatnonzero(search.weights > 0))
     many = "densities" if cls is Density else f"{cls.kind}s"
     name = f"{many} that the flow multiplies" if multiplied else f"invariant {many}"
+    if not field.coefficients.any():
+        notes = (*notes, "the equations are zero: nothing moves, and nothing can be said")
     return InvariantTensors(name, tuple(findings), spectrum, where, level, notes)
 
 
