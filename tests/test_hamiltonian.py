@@ -230,6 +230,15 @@ def test_structures_are_certified_at_one_percent_noise(name):
     assert found.verdict.upper < 0.01
 
 
+@pytest.mark.parametrize("name", ["lotka_volterra_2d", "rigid_body"])
+def test_a_third_of_noise_leaves_the_structure_undecided(name):
+    system, model = dy.systems.get(name), noisy(name, noise=0.3)
+    terms = dy.parse_dictionary(system.invariants_dictionary, system.states)
+    found = dy.hamiltonian_structure(model, terms)
+    assert found.verdict.status == "undecided"
+    assert found.bracket is None
+
+
 @given(seed=st.integers(0, 500))
 @settings(max_examples=12, derandomize=True, deadline=None)
 def test_random_hamiltonian_fields_are_recovered_in_any_scaling_of_the_states(seed):
