@@ -26,6 +26,7 @@ NOUNS = {
     *(
         "Bivector",
         "Density",
+        "FormHamiltonian",
         "HamiltonianStructure",
         "InvariantTensors",
         "Metric",
@@ -51,6 +52,7 @@ VERBS = {
     "cloud_symmetries",
     "discrete_symmetries",
     *("bootstrap", "path", "stability"),
+    "hamiltonian_of",
     "hamiltonian_structure",
     "invariant_tensors",
 }

@@ -278,3 +278,12 @@ def test_results_print_and_draw_themselves():
     assert found._repr_html_().startswith("<pre>")
     assert found.plot().axes
     assert found.sections[0]._repr_latex_().startswith("$$")
+
+
+@pytest.mark.parametrize("kind", ["two-form", "metric", "density", "koopman"])
+def test_of_a_flow_that_stands_still_nothing_is_said(kind):
+    still = dy.VectorField(dy.Monomials(2, 1), np.zeros((2, 3)))
+    found = dy.invariant_tensors(still, kind, dy.Monomials(2, 1))
+    assert found.findings == ()
+    assert any("nothing moves" in w for w in found.warnings)
+    assert dy.hamiltonian_structure(still, dy.Monomials(2, 2)).verdict.status == "undecided"

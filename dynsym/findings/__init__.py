@@ -3,6 +3,7 @@
 from ._clouds import CloudFinding, CloudSymmetries, cloud_symmetries
 from ._discrete import DiscreteFinding, DiscreteSymmetries, discrete_symmetries
 from ._evidence import evidence_of, misfit
+from ._forms import FormHamiltonian, hamiltonian_of
 from ._hamiltonian import hamiltonian_structure
 from ._laws import ConservedQuantities, Law, conserved_quantities, drift_along
 from ._noether import Generated, NoetherPair
@@ -17,6 +18,7 @@ __all__ = [
     "ConservedQuantities",
     "DiscreteFinding",
     "DiscreteSymmetries",
+    "FormHamiltonian",
     "Generated",
     "HamiltonianStructure",
     "InvariantTensors",
@@ -33,6 +35,7 @@ __all__ = [
     "discrete_symmetries",
     "drift_along",
     "evidence_of",
+    "hamiltonian_of",
     "hamiltonian_structure",
     "invariant_tensors",
     "law_units",

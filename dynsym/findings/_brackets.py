@@ -10,7 +10,7 @@ import numpy as np
 
 from .._checks import Array, DataError
 from ..algebra import LieAlgebra, identify
-from ..certify import CERTIFIED, REFUTED, Evidence, Level, Verdict
+from ..certify import CERTIFIED, REFUTED, UNDECIDED, Evidence, Level, Verdict
 from ..dictionary import Monomials
 from ..discover import sparse_vectors
 from ..inner_product import Region
@@ -106,10 +106,15 @@ def families(field: VectorField, region: Region, evidence: Evidence, level: Leve
 def invariant_space(family: Family) -> tuple[Array, str, float]:
     """Coefficients (c p, r) of the certified invariant bivectors, the status of the least broken one, and its defect."""
     certified, undecided = family.search.directions(family.index)
-    least = float(family.search.spectrum(family.index).values[0])
+    least = float(np.min(family.search.spectrum(family.index).values, initial=np.inf))
     if certified:
         return np.stack([v for v, _ in certified], axis=1), CERTIFIED, least
-    return np.zeros((len(family.search.gram), 0)), undecided[0][1].status if undecided else REFUTED, least
+    return np.zeros((len(family.search.gram), 0)), _status(undecided, least), least
+
+
+def _status(undecided: list[tuple[Array, Verdict]], least: float) -> str:
+    """Undecided where a bracket is, or where the flow stands still and every bracket is kept."""
+    return UNDECIDED if undecided or not np.isfinite(least) else REFUTED
 
 
 def brackets_in(family: Family, span: Array) -> list[Bracket]:

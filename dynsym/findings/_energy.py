@@ -98,11 +98,11 @@ def hamiltonian_of(
     verdict = judged(widened(fitted))
     if verdict.status != CERTIFIED:
         return widened(fitted), verdict
-    best = widened(_sparsest(scaled, fitted))
-    return _simplified(best, rows, target, judged, verdict, flow.level)
+    best = widened(sparsest(scaled, fitted))
+    return simplified(best, rows, target, judged, verdict, flow.level)
 
 
-def _sparsest(columns: Array, fitted: Array) -> Array:
+def sparsest(columns: Array, fitted: Array) -> Array:
     """The solution of least l1 norm among those with the same image, by linear programming in (a, bounds)."""
     _, values, right = np.linalg.svd(np.linalg.qr(columns, mode="r"))
     null = right[values <= _NULL * values[0]].T
@@ -119,7 +119,7 @@ def _sparsest(columns: Array, fitted: Array) -> Array:
     return fitted + null @ out.x[:r] if out.status == 0 else fitted
 
 
-def _simplified(
+def simplified(
     best: Array,
     rows: Array,
     target: Array,
@@ -127,6 +127,7 @@ def _simplified(
     verdict: Verdict,
     level: Level,
 ) -> tuple[Array, Verdict]:
+    """Small coefficients set to zero and the others adapted, then rounded, as long as the verdict is as good."""
     allowed = verdict.upper + _SLACK * level.delta
     size = np.abs(best) * np.linalg.norm(rows, axis=0)
     for cut in _CUTS:

@@ -95,8 +95,12 @@ class TensorSearch:
 
     def spectrum(self, index: Index) -> Spectrum:
         """Defects of all directions among some of the unknowns."""
-        gram = self.gram[np.ix_(index, index)]
-        return relative_spectrum(self.operator[:, index], gram, "relative to |f| |DT|, |Df| |T|")
+        metric = "relative to |f| |DT|, |Df| |T|"
+        if not len(index) or not self.gram.any():
+            return Spectrum(
+                np.zeros(0), np.zeros((len(index), 0)), metric
+            )  # nothing moves, so nothing can be said
+        return relative_spectrum(self.operator[:, index], self.gram[np.ix_(index, index)], metric)
 
     def run(self) -> tuple[list[Found], list[Found], int]:
         """Certified and undecided sections, and how many certified ones are multiples of listed ones by functions."""

@@ -217,6 +217,8 @@ def invariant_tensors(
         spectrum = search.spectrum(np.flatnonzero(search.weights > 0))
     many = "densities" if cls is Density else f"{cls.kind}s"
     name = f"{many} that the flow multiplies" if multiplied else f"invariant {many}"
+    if not field.coefficients.any():
+        notes = (*notes, "the equations are zero: nothing moves, and nothing can be said")
     return InvariantTensors(name, tuple(findings), spectrum, where, level, notes)
 
 
@@ -240,8 +242,11 @@ def _region(
 
 
 def _scaled(vector: Array, partner: Array | None = None) -> tuple[Array, Array | None]:
-    """The first term written with a plus sign, the largest coefficient of size 1."""
-    pivot = np.abs(vector).max() * np.sign(vector[np.flatnonzero(vector)[0]])
+    """The first term written with a plus sign; the most frequent size of coefficient, else the largest, is 1."""
+    sizes = np.sort(np.abs(vector[vector != 0]))
+    groups = np.split(sizes, np.flatnonzero(np.diff(sizes) > 1e-6 * sizes[-1]) + 1)
+    unit = max(reversed(groups), key=len)[-1]
+    pivot = unit * np.sign(vector[np.flatnonzero(vector)[0]])
     return vector / pivot, None if partner is None else partner / pivot
 
 
