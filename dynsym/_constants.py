@@ -23,6 +23,7 @@ _LARGEST_DENOMINATOR = 24
 _MOST = 9.0  # bits
 _EXACT = 1e-14
 _BY_CHANCE = 10  # how many times rarer an irrational constant is than a fraction that is as long to write
+_INVERSE_PI = 2.5
 _CONSTANTS = (
     ("pi", pi, 2.5),
     ("pi**2", pi * pi, 4.0),
@@ -75,6 +76,8 @@ def known_numbers() -> tuple[Known, ...]:
             for name, value, own in _CONSTANTS:
                 text = (f"{p}*" if p > 1 else "") + name + (f"/{q}" if q > 1 else "")
                 rows.append((bits + own, p * value / q, text, False))
+            below = f"{p}/pi" if q == 1 else f"{p}/({q}*pi)"
+            rows.append((bits + _INVERSE_PI, p / (q * pi), below, False))
     rows = [row for row in rows if row[0] <= _MOST and 0.05 <= row[1] <= 20]
     rows.sort(key=lambda row: (row[0], row[1]))
     fractions = np.cumsum([row[3] for row in rows])

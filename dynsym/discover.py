@@ -291,9 +291,9 @@ def _outside(vectors: list[Array], r: int) -> Array:
 def _least_l1(basis: Array, rows: Array, values: Array) -> Array | None:
     """argmin |B a|_1 subject to rows a = values, through the dual linear program.
 
-    The dual, max values . t subject to B^T y = rows^T t and |y| <= 1, has r rows instead of 2 k: at k = 300 and r = 40 it is
-    solved 30 times as fast, and a are the multipliers of its rows. A last least-squares step on the entries that vanish
-    removes the solver's tolerance.
+    The dual, max values . t subject to B^T y = rows^T t and |y| <= 1, has r rows instead of 2 k, and a are the multipliers
+    of its rows: at k = 300 and r = 40 it takes 8.5 ms against 12 where the space is exactly sparse, 21 against 57 with noise.
+    A last least-squares step on the entries that vanish removes the solver's tolerance.
     """
     k, r = basis.shape
     j = len(rows)

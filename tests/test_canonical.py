@@ -17,7 +17,7 @@ from dynsym._checks import DataError
 from dynsym._constants import candidates, known_numbers, recognise, written
 from dynsym.certify import CERTIFIED, REFUTED, Level, Verdict
 from dynsym.discover import _least_l1, sparse_basis, sparse_vectors
-from dynsym.findings import law_units
+from dynsym.findings import flow_multiple, law_units
 from dynsym.findings._canonical import Judge, fitted_numbers, simplify
 
 exactly = settings(derandomize=True, deadline=None, max_examples=60)
@@ -284,3 +284,28 @@ def test_units_that_cannot_be():
         law_units(dy.ScalarFunction(terms, [1.0, 0.0, 0.0]), ("m",))
     with pytest.raises(DataError, match="cannot be read"):
         law_units(dy.ScalarFunction(terms, [1.0, 0.0, 0.0]), ("m", "m?s"))
+
+
+# --- the trivial -----------------------------------------------------------------------------------------------
+
+
+def test_multiples_of_the_flow_by_laws_are_trivial():
+    names = ("x", "v")
+    spring = dy.VectorField(dy.Monomials(2, 1, names=names), [[0, 0, 1], [0, -1, 0]])
+    energy = dy.ScalarFunction(dy.Monomials(2, 2, names=names), [0, 0, 0, 1, 0, 1])
+
+    def of(first, second):
+        field = dy.VectorField(dy.Terms([first, second], names), np.eye(2))
+        return dy.generators.custom([field], ["xi"])
+
+    assert flow_multiple(of("v", "-x"), spring) == "1"
+    assert flow_multiple(of("3*v*(x^2 + v^2)", "-3*x*(x^2 + v^2)"), spring, [energy]) == "3*h1"
+    assert (
+        flow_multiple(of("v*(1 + (x^2 + v^2)^2)", "-x*(1 + (x^2 + v^2)^2)"), spring, [energy]) == "1 + h1*h1"
+    )
+    # Negative controls: a scaling; the flow times a function that is not conserved; a law that was not given.
+    assert flow_multiple(of("x", "v"), spring, [energy]) is None
+    assert flow_multiple(of("v*x^2", "-x^3"), spring, [energy]) is None
+    assert flow_multiple(of("3*v*(x^2 + v^2)", "-3*x*(x^2 + v^2)"), spring) is None
+    with pytest.raises(DataError, match="takes one generator, got 2"):
+        flow_multiple(dy.generators.translations(2, names=names), spring)

@@ -33,7 +33,14 @@ _TABLES = {
 
 
 def model(name: str) -> Array | None:
-    """Structure constants of an algebra, or of a direct sum, in the usual basis; None for others."""
+    """Structure constants of an algebra, or of a direct sum, by name in the usual basis; None for names without one.
+
+    Examples
+    --------
+    >>> from dynsym.algebra import model
+    >>> model("so(4) + R").shape, model("g2") is None
+    ((7, 7, 7), True)
+    """
     parts = [_one(part) for part in name.split(" + ")]
     if any(part is None for part in parts):
         return None

@@ -26,6 +26,7 @@ _STARTS = 40
 _STEPS = 60
 _LARGEST = 15  # dimension up to which an isomorphism with the model is looked for
 _CONDITION = 1e5
+_NEARLY = 1e3  # largest condition of a basis in which an algebra is nearly that of the model
 _GOOD = 20.0  # condition of a basis at which the search stops
 
 
@@ -178,6 +179,25 @@ def _isomorphism(c: Array, name: str, tol: float) -> tuple[Array, Array, float] 
     return best
 
 
+def nearest_isomorphism(c: Array, goal: Array) -> Array:
+    """The g, of moderate condition, whose constants come nearest to the goal; for algebras that are only nearly isomorphic."""
+    unit, size = unit_size(c)
+    even, mix = balance(unit, 1e-2)
+    size = float(np.linalg.norm(change_basis(unit, mix))) / max(float(np.linalg.norm(even)), 1e-300) * size
+    rng = np.random.default_rng(0)
+    best, lowest = np.eye(len(c)), np.inf
+    for start in range(_STARTS // 2):
+        g = _descend(even, goal, _start(even, goal, rng), _as_basis)
+        condition = float(np.linalg.cond(g))
+        if condition < _NEARLY:
+            residual = float(np.linalg.norm(change_basis(even, g) - goal)) * (1 + condition / _NEARLY)
+            if residual < lowest:
+                best, lowest = g @ mix / size, residual
+        if lowest < 1e-9 and start > 2:
+            break
+    return best
+
+
 def _start(c: Array, goal: Array, rng: np.random.Generator) -> Array:
     """A random map that takes the Killing form into that of the model where both have it, and is of their size elsewhere."""
     own, vectors = np.linalg.eigh(killing_form(c))
@@ -189,8 +209,12 @@ def _start(c: Array, goal: Array, rng: np.random.Generator) -> Array:
     signs = [np.where(np.abs(v) <= 1e-6 * size, 0.0, np.sign(v)) for v, size in zip((wanted, own), sizes)]
     for sign in (-1.0, 0.0, 1.0):
         rows, columns = np.flatnonzero(signs[0] == sign), np.flatnonzero(signs[1] == sign)
-        if len(rows) != len(columns) or not len(rows):
-            continue
+        if len(rows) != len(
+            columns
+        ):  # the Killing forms differ, as in algebras that are only nearly isomorphic
+            return np.asarray(
+                length * np.linalg.qr(rng.standard_normal(c.shape[:2]))[0] * _flips(rng, len(c))
+            )
         turn = np.linalg.qr(rng.standard_normal((len(rows), len(rows))))[0]
         turn = turn * rng.choice(
             [-1.0, 1.0], len(rows)
@@ -199,6 +223,11 @@ def _start(c: Array, goal: Array, rng: np.random.Generator) -> Array:
         right = np.sqrt(np.abs(own[columns])) if sign else np.ones(len(rows))
         middle[np.ix_(rows, columns)] = left[:, None] * turn / right
     return np.asarray(turned @ middle @ vectors.T)
+
+
+def _flips(rng: np.random.Generator, k: int) -> Array:
+    """Random signs: without them the determinant of a Householder Q is always the same."""
+    return rng.choice([-1.0, 1.0], k)
 
 
 def _descend(c: Array, goal: Array, g: Array, equations: Equations) -> Array:

@@ -248,29 +248,33 @@ def identify(
         "nearest_subalgebra",
     )
     with one_blas_thread():
-        even, basis = balance(unit, tol)
-        names, rivals = _decided(even, tol)
-        radical = inv.radical(even, tol)
-        factor = semisimple_part(even, radical)
-        levi = names[0] if not len(radical) else algebra_names(factor, tol)[0]
-        return LieAlgebra(
-            structure_constants=frozen(given),
-            name=names[0],
-            aliases=names[1:],
-            closure_defect=float(closure_defect),
-            jacobi_defect=defect,
-            tol=float(tol),
-            centre=frozen(span(inv.centre(even, tol) @ basis, 0.0)),
-            derived=inv.derived_series(even, tol),
-            lower_central=inv.lower_central_series(even, tol),
-            radical=len(radical),
-            nilradical=len(inv.nilradical(even, radical, tol)),
-            levi=levi,
-            cartan=cartan_types(factor, tol),
-            killing=frozen(inv.killing_form(given)),
-            signature=inv.signature(inv.killing_form(even), tol),
-            rivals=rivals,
-        )
+        return _with_invariants(given, unit, float(closure_defect), defect, float(tol))
+
+
+def _with_invariants(given: Array, unit: Array, closure: float, jacobi: float, tol: float) -> LieAlgebra:
+    even, basis = balance(unit, tol)
+    names, rivals = _decided(even, tol)
+    radical = inv.radical(even, tol)
+    factor = semisimple_part(even, radical)
+    levi = names[0] if not len(radical) else algebra_names(factor, tol)[0]
+    return LieAlgebra(
+        structure_constants=frozen(given),
+        name=names[0],
+        aliases=names[1:],
+        closure_defect=closure,
+        jacobi_defect=jacobi,
+        tol=tol,
+        centre=frozen(span(inv.centre(even, tol) @ basis, 0.0)),
+        derived=inv.derived_series(even, tol),
+        lower_central=inv.lower_central_series(even, tol),
+        radical=len(radical),
+        nilradical=len(inv.nilradical(even, radical, tol)),
+        levi=levi,
+        cartan=cartan_types(factor, tol),
+        killing=frozen(inv.killing_form(given)),
+        signature=inv.signature(inv.killing_form(even), tol),
+        rivals=rivals,
+    )
 
 
 def _measured(c: npt.ArrayLike, closure_defect: float, scale: float, error: float) -> LieAlgebra:

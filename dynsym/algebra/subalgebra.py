@@ -217,4 +217,4 @@ def _linearised(v: Array, tensor: Array) -> tuple[float, Array, Array]:
     n = np.arange(len(normal))
     jacobian[:, n, n, :] -= along[i, j][:, None, :]
     residual = (pairs[i, j] @ normal.T).ravel()
-    return float(residual @ residual), jacobian.reshape(len(residual), -1), residual
+    return float(residual @ residual), jacobian.reshape(len(residual), len(normal) * r), residual

@@ -10,6 +10,7 @@ from ._noether import Generated, NoetherPair
 from ._structure import HamiltonianStructure
 from ._symmetries import Symmetries, SymmetryFinding, candidates_over, symmetries
 from ._tensors import InvariantTensors, Multiplied, TensorFinding, invariant_tensors
+from ._trivial import flow_multiple
 from ._units import LawUnits, law_units
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "discrete_symmetries",
     "drift_along",
     "evidence_of",
+    "flow_multiple",
     "hamiltonian_of",
     "hamiltonian_structure",
     "invariant_tensors",
