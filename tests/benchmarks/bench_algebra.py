@@ -110,8 +110,13 @@ def sparse() -> None:
         )
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print the three tables."""
     with one_blas_thread():
         names()
         clean()
         sparse()
+
+
+if __name__ == "__main__":
+    main()
