@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy as sp
 
-from .findings import DiscreteFinding, Law, SymmetryFinding
+from ._checks import DataError
+from .findings import DiscreteFinding, Law, SymmetryFinding, law_units
 from .refit import Refit
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def record_of(analysis: Analysis) -> dict[str, Any]:
     """The record of schema version 1."""
     model = analysis.model
     algebra, maps = analysis.symmetries.algebra, analysis.discrete
+    units = analysis.runs[0].units
     return plain(
         {
             "schema": SCHEMA,
@@ -33,13 +35,18 @@ def record_of(analysis: Analysis) -> dict[str, Any]:
                 "equations": model.equations(10),
                 "unexplained": 1 - model.explained,
             },
-            "conserved_quantities": [_law(law) for law in analysis.laws.findings],
+            "conserved_quantities": [_law(law, units) for law in analysis.laws.findings],
             "independent_conserved": analysis.laws.independent,
             "symmetries": [_symmetry(finding) for finding in analysis.symmetries.findings],
             "algebra": {
                 "dimension": analysis.symmetries.dimension,
                 "name": "not closed" if algebra is None else algebra.name,
                 "structure_constants": None if algebra is None else algebra.structure_constants,
+            },
+            "symmetry_certificate": {
+                "defect_upper_together": analysis.symmetries.upper,
+                "defects_in_units_of_their_noise": analysis.symmetries.whitened,
+                "coverage_factor": analysis.symmetries.coverage,
             },
             "discrete_symmetries": [] if maps is None else [_map(finding) for finding in maps.findings],
             "discrete_group": None
@@ -54,7 +61,7 @@ def record_of(analysis: Analysis) -> dict[str, Any]:
     )
 
 
-def _law(law: Law) -> dict[str, Any]:
+def _law(law: Law, units: tuple[str, ...] | None) -> dict[str, Any]:
     terms = law.function.dictionary.terms
     return {
         "expression": sp.sstr(law.function.to_sympy()),
@@ -67,7 +74,18 @@ def _law(law: Law) -> dict[str, Any]:
         "relative_drift": law.relative_drift,
         "drift_from_noise": law.drift_expected,
         "evidence": law.evidence,
+        "unit": unit_of_law(law, units),
     }
+
+
+def unit_of_law(law: Law, units: tuple[str, ...] | None) -> str | None:
+    """The unit of a law whose leading coefficient is a pure number; None where the units of the states are unknown."""
+    if units is None:
+        return None
+    try:
+        return law_units(law.function, units).unit
+    except DataError:
+        return None  # a unit that cannot be read, such as "arb. units", says nothing
 
 
 def _symmetry(finding: SymmetryFinding) -> dict[str, Any]:

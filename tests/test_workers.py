@@ -169,6 +169,7 @@ class TestProcesses:
 
     def test_a_client_and_an_address(self, cluster: Workers) -> None:
         client = cluster.client  # type: ignore[attr-defined]
+        client.wait_for_workers(2)  # one that was killed before may still be on its way back
         for place in (client, client.scheduler.address):
             with open_workers(place) as workers:
                 assert (workers.count, workers.map(refuse_odd, [2, 4])) == (2, [2, 4])

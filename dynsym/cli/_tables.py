@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ from ..trajectory import DataQuality
 _STYLE = {"certified": "green", "refuted": "red", "undecided": "yellow"}
 _MOST_RUNS = 12
 _MOST_MAPS = 16
+_MOST_UNDECIDED = 2
 
 
 def show_analysis(out: Console, done: Analysis) -> None:
@@ -80,7 +82,7 @@ def show_laws(out: Console, found: ConservedQuantities) -> None:
         (f.verdict, short(f.relative_drift), Text(f.expression, overflow="fold"), f.verdict.reason)
         for f in found.findings
     ]
-    _findings(out, rows, "drift", found)
+    _findings(out, rows, "drift", found, _evidence(found))
 
 
 def show_symmetries(out: Console, found: Symmetries) -> None:
@@ -91,19 +93,46 @@ def show_symmetries(out: Console, found: Symmetries) -> None:
         (f.verdict, f.label, Text(f.generator.expressions()[0], overflow="fold"), f.verdict.reason)
         for f in found.findings
     ]
-    _findings(out, rows, "kind", found)
+    _findings(out, rows, "kind", found, _together(found))
+
+
+def _evidence(found: ConservedQuantities) -> str:
+    """What certified the laws: the fitted field, the states along the runs, or both."""
+    sources = Counter(f.evidence for f in found.findings if f.verdict.status == "certified")
+    said = ", ".join(f"{count} from the {source}" for source, count in sources.items())
+    return f"evidence: {said}" if said else ""
+
+
+def _together(found: Symmetries) -> str:
+    """The bound of all certified generators at once, and how far the claim reaches beyond the samples."""
+    parts = []
+    if np.isfinite(found.upper):
+        parts.append(f"all combinations of the certified ones: at most {short(found.upper)}")
+    if np.isfinite(found.coverage):
+        parts.append(f"coverage factor {short(found.coverage)}")
+    return "; ".join(parts)
 
 
 def show_discrete(out: Console, found: DiscreteSymmetries) -> None:
     """Discrete symmetries and reversals with verdict and bound, and the group they form."""
-    _heading(out, f"Discrete symmetries ({len(found.maps)} certified; group {found.name})")
+    name = found.name.removeprefix("group ")
+    _heading(out, f"Discrete symmetries ({len(found.maps)} certified; group {name})")
+    generators = found.maps if found.group is None else found.group.generators
+    certified = [f for f in found.findings if f.map in generators][:_MOST_MAPS]
+    undecided = [f for f in found.findings if f.verdict.status == "undecided"]
     rows = [
         (f.verdict, f.label, Text(f.expression, overflow="fold"), f.verdict.reason)
-        for f in found.findings[:_MOST_MAPS]
+        for f in [*certified, *undecided[:_MOST_UNDECIDED]]
     ]
-    _findings(out, rows, "kind", found)
-    if len(found.findings) > _MOST_MAPS:
-        out.print(f"  and {len(found.findings) - _MOST_MAPS} more")
+    left = [
+        f"{count} more {what}"
+        for count, what in (
+            (len(found.maps) - len(certified), "certified maps are products of these"),
+            (len(undecided) - _MOST_UNDECIDED, "are undecided"),
+        )
+        if count > 0
+    ]
+    _findings(out, rows, "kind", found, "; ".join(left))
 
 
 def show_cloud(out: Console, found: CloudSymmetries) -> None:
@@ -123,6 +152,7 @@ def _findings(
     rows: Sequence[tuple[Verdict, str, Text, str]],
     fact: str,
     found: Symmetries | ConservedQuantities | DiscreteSymmetries | CloudSymmetries,
+    more: str = "",
 ) -> None:
     if rows:
         table = _table("verdict", ">defect", ">at most", fact if fact == "kind" else f">{fact}", "expression")
@@ -134,6 +164,8 @@ def _findings(
         out.print("  none found")
     for reason in dict.fromkeys(reason for verdict, *_, reason in rows if verdict.status != "certified"):
         out.print(Text(f"  not certified: {reason}"), overflow="fold")
+    if more and rows:
+        out.print(Text(f"  {more}."), overflow="fold")
     out.print(
         Text(
             f"  Verdicts hold in {found.region.description}; delta = {found.level.delta:g}, "

@@ -26,6 +26,8 @@ class FiniteGroup:
     ----------
     elements
         All of them; those that reverse time included.
+    generators
+        Maps among them that generate the others: of those that were given, each that the earlier ones do not generate.
 
     Examples
     --------
@@ -36,6 +38,7 @@ class FiniteGroup:
     """
 
     elements: tuple[AffineMap, ...]
+    generators: tuple[AffineMap, ...] = ()
 
     def __len__(self) -> int:
         return len(self.elements)
@@ -112,7 +115,7 @@ def group_of(maps: AffineMap | Sequence[AffineMap], limit: int = _LIMIT) -> Fini
         if known.place(one) < 0:
             chosen.append(one)
             _close(known, chosen, limit)
-    return FiniteGroup(tuple(known.maps))
+    return FiniteGroup(tuple(known.maps), tuple(chosen))
 
 
 def _close(known: _Register, generators: Sequence[AffineMap], limit: int) -> None:
