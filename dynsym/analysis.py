@@ -166,12 +166,12 @@ def analyze(
         model = fit(runs, dictionary, penalty=Stepwise())
     model = replace(model, region=region_around(model.source.clouds, seed=how.seed))
     clock.done("fit", 0.35)
-    found = _symmetries(model, how)
-    maps = discrete_symmetries(model, None, how.delta, how.alpha)
-    clock.done("symmetries", 0.55)
     where = invariants_for(model, chosen) if how.invariants == "auto" else how.invariants
     laws = conserved_quantities(model, parse_dictionary(where, model.field.names), how.delta, how.alpha)
-    clock.done("conserved quantities", 0.75)
+    clock.done("conserved quantities", 0.55)
+    found = _symmetries(model, laws, how)
+    maps = discrete_symmetries(model, None, how.delta, how.alpha)
+    clock.done("symmetries", 0.75)
     structure = _structure(model, parse_dictionary(where, model.field.names), laws, found, how)
     clock.done("hamiltonian structure", 0.8)
     again, trouble = _refit(runs, model, found, how)
@@ -256,12 +256,12 @@ def _dictionary(runs: list[AnyRun], how: AnalysisSettings) -> tuple[Dictionary, 
     return choose_dictionary(runs, how.workers if isinstance(how.workers, int) else 1)
 
 
-def _symmetries(model: Model, how: AnalysisSettings) -> Symmetries:
+def _symmetries(model: Model, laws: ConservedQuantities, how: AnalysisSettings) -> Symmetries:
     family = by_name(how.candidates, model.field.names)
     assert family.time_scaling is not None
     if not family.time_scaling.any():
         family = with_time_scaling(family)
-    return symmetries(model, family, how.delta, how.alpha)
+    return symmetries(model, family, how.delta, how.alpha, laws=laws.functions)
 
 
 def _structure(

@@ -399,3 +399,16 @@ def test_small_terms_that_a_selection_drops_do_not_hide_a_symmetry():
     found = dy.symmetries(pruned, family)
     assert found.dimension == 1
     assert any("selection left out" in w for w in found.warnings)
+
+
+def test_the_dynamics_times_a_law_is_marked_as_trivial() -> None:
+    """Cubic fields that commute with a spring: h f and h R with h the energy; only the first says nothing."""
+    spring = dy.VectorField(dy.Monomials(2, 1, names=("x", "v")), [[0, 0, 1], [0, -1, 0]])
+    energy = dy.ScalarFunction(dy.Monomials(2, 2, names=("x", "v")), [0, 0, 0, 1, 0, 1])
+    candidates = dy.generators.polynomial(2, 3, names=("x", "v"))
+    found = dy.symmetries(spring, candidates, laws=[energy])
+    marked = [f for f in found.findings if f.trivial]
+    assert len(found.findings) == 4
+    assert {f.label for f in marked} == {"the dynamics itself", "the dynamics times h1"}
+    plain = dy.symmetries(spring, candidates)
+    assert len([f for f in plain.findings if f.trivial]) == 1

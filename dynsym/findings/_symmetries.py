@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,12 +18,14 @@ from ..generators import Generators
 from ..inner_product import Region, generic_region
 from ..lie_derivative import equivariance_matrix
 from ..regression import Model
+from ..sections import ScalarFunction
 from ..spectral import Spectrum
 from ..vector_field import VectorField
 from ._canonical import Judge, as_undecided, shortened, simplify
 from ._evidence import coverage_of, evidence_of, unpruned
 from ._lie_algebra import algebra_of
 from ._simultaneous import Simultaneous, hold_together
+from ._trivial import flow_multiple
 
 _MOST_UNDECIDED = 6
 _APART = 0.1  # norm of a combination of generators of norm 1 below which it is noise rather than another one
@@ -31,7 +33,7 @@ _APART = 0.1  # norm of a combination of generators of norm 1 below which it is 
 
 @dataclass(frozen=True)
 class SymmetryFinding:
-    """One generator with its verdict; `trivial` marks the flow of the dynamics itself."""
+    """One generator with its verdict; `trivial` marks the dynamics itself, and the dynamics times conserved quantities."""
 
     label: str
     generator: Generators
@@ -131,6 +133,7 @@ def symmetries(
     delta: float = 0.05,
     alpha: float = 0.05,
     region: Region | None = None,
+    laws: Sequence[ScalarFunction] = (),
 ) -> Symmetries:
     """The generators xi among the candidates with L_xi f = Df xi - Dxi f + b f = 0, each with a verdict.
 
@@ -146,6 +149,8 @@ def symmetries(
         Error level, shared among the candidates.
     region
         What the verdicts speak of; default a tube around the data, or generic points for an exact field.
+    laws
+        Conserved quantities h that are known: xi = h f is then a symmetry that says nothing more, and marked so.
 
     Returns
     -------
@@ -177,8 +182,21 @@ def symmetries(
             again = _search(whole, own, where, region is not None, level)
             if again.dimension > found.dimension:
                 note = "terms that the selection left out would break these symmetries: verdicts on the fit of all terms"
-                return replace(again, warnings=(*again.warnings, note))
-    return found
+                found = replace(again, warnings=(*again.warnings, note))
+    return _marked(found, field, laws)
+
+
+def _marked(found: Symmetries, field: VectorField, laws: Sequence[ScalarFunction]) -> Symmetries:
+    """The same with the multiples h f of the dynamics by conserved quantities marked as trivial."""
+    if not laws:
+        return found
+    findings = []
+    for finding in found.findings:
+        factor = None if finding.trivial else flow_multiple(finding.generator, field, laws)
+        if factor is not None:
+            finding = replace(finding, label=f"the dynamics times {factor}", trivial=True)
+        findings.append(finding)
+    return replace(found, findings=tuple(findings))
 
 
 def _search(
