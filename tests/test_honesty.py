@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reference import DELTA, exact_defect, exact_law_defect, outcome
+from scipy.integrate import solve_ivp
 from scipy.linalg import eigh
 from scipy.optimize import brentq
 from scipy.stats import binom
@@ -604,3 +605,39 @@ def test_most_planted_structure_is_found_and_none_is_invented(kind: str) -> None
     assert not any(o.false for o in outcomes)
     assert np.mean([o.found for o in outcomes]) >= 0.9
     assert np.mean([o.named for o in outcomes]) >= 0.85
+
+
+def _wanderers(kind: str) -> list[dy.Trajectory]:
+    """Eight runs that follow no autonomous field: noise, walks, a driven or a switching spring, unrelated sensors."""
+    rng = np.random.default_rng(1)
+    t = np.linspace(0.0, 20.0, 400)
+    out = []
+    for _ in range(8):
+        if kind == "white noise":
+            x = rng.standard_normal((400, 3))
+        elif kind == "random walk":
+            x = np.cumsum(rng.standard_normal((400, 3)), axis=0)
+        elif kind == "unrelated sines":
+            x = np.sin(t[:, None] * [0.7, 1.1, 1.3] + rng.uniform(0, 6, 3))
+        else:
+
+            def flow(s: float, x: np.ndarray) -> list[float]:
+                if kind == "driven spring":
+                    return [x[1], -x[0] - 0.1 * x[1] + 0.5 * np.cos(1.7 * s)]
+                return [x[1], -x[0] * (1.0 if x[1] > 0 else 1.5)]
+
+            x = solve_ivp(flow, (0, 20), rng.standard_normal(2), t_eval=t, rtol=1e-9, atol=1e-9).y.T
+            x = x + 0.01 * x.std(axis=0) * rng.standard_normal(x.shape)
+        out.append(dy.Trajectory(t, x))
+    return out
+
+
+@pytest.mark.parametrize(
+    "kind", ["white noise", "random walk", "unrelated sines", "driven spring", "switching spring"]
+)
+def test_data_without_an_autonomous_law_certify_nothing(kind: str) -> None:
+    done = dy.analyze(_wanderers(kind))
+    assert not done.laws.functions
+    assert not len(done.symmetries.generators)
+    assert done.discrete is None or not done.discrete.maps
+    assert done.hamiltonian is None
