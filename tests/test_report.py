@@ -292,3 +292,14 @@ def test_svg_keeps_no_namespace_and_prefixes_ids() -> None:
     assert "http" not in text
     assert all(i.startswith("one-") for i in re.findall(r'\sid="([^"]+)"', text))
     assert "&quot;quoted&quot;" in text
+
+
+def test_why_a_symmetry_says_nothing_more() -> None:
+    """The dynamics, and the dynamics times a law, are told apart in words."""
+    spring = dy.VectorField(dy.Monomials(2, 1, names=("x", "v")), [[0, 0, 1], [0, -1, 0]])
+    energy = dy.ScalarFunction(dy.Monomials(2, 2, names=("x", "v")), [0, 0, 0, 1, 0, 1])
+    found = dy.symmetries(spring, dy.generators.polynomial(2, 3, names=("x", "v")), laws=[energy])
+    words = {f.label: symmetry_sentence(f, found) for f in found.findings}
+    assert "which every autonomous system has" in words["the dynamics itself"]
+    assert "the dynamics times h1, h conserved" in words["the dynamics times h1"]
+    assert sum("which every" in text for text in words.values()) == 2

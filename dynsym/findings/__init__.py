@@ -8,12 +8,13 @@ from ._hamiltonian import hamiltonian_structure
 from ._laws import ConservedQuantities, Law, conserved_quantities, drift_along
 from ._noether import Generated, NoetherPair
 from ._structure import HamiltonianStructure
-from ._symmetries import Symmetries, SymmetryFinding, candidates_over, symmetries
+from ._symmetries import ITSELF, Symmetries, SymmetryFinding, candidates_over, symmetries
 from ._tensors import InvariantTensors, Multiplied, TensorFinding, invariant_tensors
 from ._trivial import flow_multiple
 from ._units import LawUnits, law_units
 
 __all__ = [
+    "ITSELF",
     "CloudFinding",
     "CloudSymmetries",
     "ConservedQuantities",

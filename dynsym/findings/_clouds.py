@@ -29,6 +29,7 @@ from ..trajectory import Trajectory
 from ._canonical import Judge, as_undecided, shortened, simplify
 from ._cloud_verdicts import CloudJudge, LevelJudge, LocalJudge
 from ._lie_algebra import algebra_of
+from ._listed import Listed
 from ._symmetries import _describe
 
 _FEWEST = 60
@@ -52,7 +53,7 @@ class CloudFinding:
 
 
 @dataclass(frozen=True, eq=False)
-class CloudSymmetries:
+class CloudSymmetries(Listed):
     """What `cloud_symmetries` found, with the evidence.
 
     Attributes
@@ -97,11 +98,6 @@ class CloudSymmetries:
     warnings: tuple[str, ...] = ()
 
     @property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """The verdict of each finding, in their order."""
-        return tuple(f.verdict for f in self.findings)
-
-    @property
     def complete(self) -> bool:
         """Whether every direction is certified or refuted and the certified ones close: their algebra is then all of it."""
         return self.undecided == 0 and self.algebra is not None
@@ -126,9 +122,6 @@ class CloudSymmetries:
         ]
         tail = f"  on {self.region.description}; delta = {self.level.delta:g}, alpha = {self.level.alpha:g}"
         return "\n".join([head, *rows, tail, *(f"  note: {w}" for w in self.warnings)])
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{self}</pre>"
 
     def plot(self) -> Any:
         """The spectrum of defects with the tolerance, as a matplotlib figure."""

@@ -18,6 +18,7 @@ from ..regression import Model
 from ..vector_field import VectorField
 from ._coverage import Coverage, coverage_of, uncovered_by
 from ._evidence import evidence_of
+from ._listed import Listed
 from ._signed import signed_candidates
 
 _MOST_LISTED = (
@@ -46,7 +47,7 @@ class DiscreteFinding:
 
 
 @dataclass(frozen=True, eq=False)
-class DiscreteSymmetries:
+class DiscreteSymmetries(Listed):
     """What `discrete_symmetries` found, with the evidence.
 
     Attributes
@@ -79,11 +80,6 @@ class DiscreteSymmetries:
         """The name of the group."""
         return "not a finite group" if self.group is None else self.group.name
 
-    @property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """The verdict of each finding, in their order."""
-        return tuple(f.verdict for f in self.findings)
-
     def __str__(self) -> str:
         head = f"{len(self.maps)} certified maps of {self.level.trials} candidates; group: {self.name}"
         rows = [
@@ -97,9 +93,6 @@ class DiscreteSymmetries:
             f"delta = {self.level.delta:g}, alpha = {self.level.alpha:g}"
         )
         return "\n".join([head, *rows, tail, *(f"  note: {w}" for w in self.warnings)])
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{self}</pre>"
 
     def plot(self) -> Any:
         """The defect of each map with its bounds against the tolerance, as a matplotlib figure."""

@@ -22,6 +22,7 @@ from ..trajectory import AnyRun, Trajectory, as_runs
 from ..vector_field import VectorField
 from ._canonical import as_undecided, shortened
 from ._evidence import evidence_of
+from ._listed import Listed
 from ._search import Search
 from ._states import StatesJudge, states_search
 
@@ -61,7 +62,7 @@ class Law:
 
 
 @dataclass(frozen=True)
-class ConservedQuantities:
+class ConservedQuantities(Listed):
     """What `conserved_quantities` found, with the evidence.
 
     Attributes
@@ -84,11 +85,6 @@ class ConservedQuantities:
     warnings: tuple[str, ...] = ()
 
     @property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """The verdict of each finding, in their order."""
-        return tuple(f.verdict for f in self.findings)
-
-    @property
     def functions(self) -> tuple[ScalarFunction, ...]:
         """The certified laws."""
         return tuple(f.function for f in self.findings if f.verdict.status == CERTIFIED)
@@ -103,9 +99,6 @@ class ConservedQuantities:
         ]
         tail = f"  in {self.region.description}; delta = {self.level.delta:g}, alpha = {self.level.alpha:g}"
         return "\n".join([head, *rows, tail, *(f"  note: {w}" for w in self.warnings)])
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{self}</pre>"
 
     def plot(self, runs: Sequence[Trajectory] = ()) -> Any:
         """The spectrum of defects and, given runs, the drift along them, as a matplotlib figure."""

@@ -24,10 +24,12 @@ from ..vector_field import VectorField
 from ._canonical import Judge, as_undecided, shortened, simplify
 from ._evidence import coverage_of, evidence_of, unpruned
 from ._lie_algebra import algebra_of
+from ._listed import Listed
 from ._simultaneous import Simultaneous, hold_together
 from ._trivial import flow_multiple
 
 _MOST_UNDECIDED = 6
+ITSELF = "the dynamics itself"  # label of xi = f
 _APART = 0.1  # norm of a combination of generators of norm 1 below which it is noise rather than another one
 
 
@@ -47,7 +49,7 @@ class SymmetryFinding:
 
 
 @dataclass(frozen=True)
-class Symmetries:
+class Symmetries(Listed):
     """What `symmetries` found, with the evidence.
 
     Attributes
@@ -89,11 +91,6 @@ class Symmetries:
     warnings: tuple[str, ...] = ()
 
     @property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """The verdict of each finding, in their order."""
-        return tuple(f.verdict for f in self.findings)
-
-    @property
     def dimension(self) -> int:
         """Number of certified generators."""
         return len(self.generators)
@@ -116,9 +113,6 @@ class Symmetries:
             shown = "  ".join(f"{v:.3g}" for v in self.whitened[:8])
             lines.append(f"  defects in units of their noise: {shown}; coverage factor {self.coverage:.3g}")
         return lines
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{self}</pre>"
 
     def plot(self) -> Any:
         """The spectrum of defects with the tolerance, as a matplotlib figure."""
@@ -371,7 +365,7 @@ def _finding(candidates: Generators, field: VectorField, weights: Array, verdict
     pivot = weights[int(np.argmax(np.abs(weights)))]
     generator = candidates.combine((weights / pivot)[:, None])
     own = _is_flow(generator, field)
-    label = "the dynamics itself" if own else _describe(generator)
+    label = ITSELF if own else _describe(generator)
     return SymmetryFinding(
         label,
         Generators(

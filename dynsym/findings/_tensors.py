@@ -21,6 +21,7 @@ from ..vector_field import VectorField
 from ._canonical import shortened
 from ._eigensections import EigenSearch, Eigensection
 from ._evidence import evidence_of
+from ._listed import Listed
 from ._tensor_search import TensorSearch
 
 _CLOSED = 1e-6
@@ -98,7 +99,7 @@ def _number(value: complex) -> str:
 
 
 @dataclass(frozen=True)
-class InvariantTensors:
+class InvariantTensors(Listed):
     """What `invariant_tensors` found, with the evidence.
 
     Attributes
@@ -122,11 +123,6 @@ class InvariantTensors:
     warnings: tuple[str, ...] = ()
 
     @property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """The verdict of each finding, in their order."""
-        return tuple(f.verdict for f in self.findings)
-
-    @property
     def sections(self) -> tuple[TensorSection, ...]:
         """The certified ones."""
         return tuple(f.section for f in self.findings if f.verdict.status == CERTIFIED)
@@ -140,9 +136,6 @@ class InvariantTensors:
         ]
         tail = f"  in {self.region.description}; delta = {self.level.delta:g}, alpha = {self.level.alpha:g}"
         return "\n".join([head, *rows, tail, *(f"  note: {w}" for w in self.warnings)])
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{self}</pre>"
 
     def plot(self) -> Any:
         """The spectrum of defects above the verdicts, as a matplotlib figure."""

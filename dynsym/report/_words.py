@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..certify import CERTIFIED, REFUTED, Level, Verdict
 from ..findings import (
+    ITSELF,
     ConservedQuantities,
     DiscreteFinding,
     DiscreteSymmetries,
@@ -16,44 +17,38 @@ from ._numbers import short
 
 def law_sentence(law: Law, found: ConservedQuantities) -> str:
     """One conserved quantity in words, to follow its formula."""
-    verdict = law.verdict
-    if verdict.status == CERTIFIED:
-        claim = f"is conserved: {_ruled_out(verdict)} {_where(found.region.description)}"
-    elif verdict.status == REFUTED:
-        claim = f"is not conserved: {verdict.reason} {_where(found.region.description)}"
-    else:
-        claim = f"may or may not be conserved, the data cannot tell: {verdict.reason}"
+    claim = _claim(law.verdict, "is conserved", "not conserved", "conserved", found.region.description)
     return f"{claim} {_level(found.level)}. {_drift(law)}"
 
 
 def symmetry_sentence(finding: SymmetryFinding, found: Symmetries) -> str:
     """One generator in words, to follow its formula."""
-    verdict = finding.verdict
-    if verdict.status == CERTIFIED:
-        claim = f"is a symmetry: {_ruled_out(verdict)} {_where(found.region.description)}"
-    elif verdict.status == REFUTED:
-        claim = f"is not a symmetry: {verdict.reason} {_where(found.region.description)}"
-    else:
-        claim = f"may or may not be a symmetry, the data cannot tell: {verdict.reason}"
-    tail = (
-        " It is the flow of the dynamics itself, which every autonomous system has."
-        if finding.trivial
-        else ""
-    )
-    return f"{claim} {_level(found.level)}.{tail}"
+    claim = _claim(finding.verdict, "is a symmetry", "not a symmetry", "a symmetry", found.region.description)
+    return f"{claim} {_level(found.level)}.{_why_trivial(finding)}"
 
 
 def map_sentence(finding: DiscreteFinding, found: DiscreteSymmetries) -> str:
     """One map in words, to follow its formula."""
-    verdict = finding.verdict
     kind = "reverses the dynamics" if finding.map.reverses_time else "is a symmetry"
-    if verdict.status == CERTIFIED:
-        claim = f"{kind}: {_ruled_out(verdict)} {_where(finding.region.description)}"
-    elif verdict.status == REFUTED:
-        claim = f"is not a symmetry: {verdict.reason} {_where(finding.region.description)}"
-    else:
-        claim = f"may or may not be a symmetry, the data cannot tell: {verdict.reason}"
+    claim = _claim(finding.verdict, kind, "not a symmetry", "a symmetry", finding.region.description)
     return f"{claim} {_level(found.level)}."
+
+
+def _claim(verdict: Verdict, holds: str, broken: str, asked: str, region: str) -> str:
+    """What a verdict says, in the words of its kind of finding."""
+    if verdict.status == CERTIFIED:
+        return f"{holds}: {_ruled_out(verdict)} {_where(region)}"
+    if verdict.status == REFUTED:
+        return f"is {broken}: {verdict.reason} {_where(region)}"
+    return f"may or may not be {asked}, the data cannot tell: {verdict.reason}"
+
+
+def _why_trivial(finding: SymmetryFinding) -> str:
+    if not finding.trivial:
+        return ""
+    if finding.label == ITSELF:
+        return " It is the flow of the dynamics itself, which every autonomous system has."
+    return f" It is {finding.label}, h conserved, which every system with this law has."
 
 
 def maps_claimed(found: DiscreteSymmetries) -> str:
