@@ -11,18 +11,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ._checks import Array, require
-from ._threads import one_blas_thread
-from .dictionary import Dictionary, Monomials
-from .generators import Generators
-from .inner_product import Region, generic_region
-from .lie_derivative import equivariance_matrix, law_matrix
-from .maps import AffineMap, exact_map_matrix, map_matrix
-from .optim import LinearConstraint
-from .sections import ScalarFunction
-from .spectral import row_space
-
-_RTOL = 1e-9  # rows that repeat others to this accuracy, once other constraints are added, are the same
+from .._checks import require
+from .._threads import one_blas_thread
+from ..dictionary import Dictionary, Monomials
+from ..generators import Generators
+from ..inner_product import Region, generic_region
+from ..lie_derivative import equivariance_matrix
+from ..maps import AffineMap, exact_map_matrix, map_matrix
+from ..optim import LinearConstraint
+from ..spectral import row_space
+from ._rows import independent_rows
 
 
 def equivariant_to(
@@ -97,43 +95,4 @@ def _under_maps(
     if isinstance(dictionary, Monomials):
         return LinearConstraint(np.vstack([exact_map_matrix(g, dictionary) for g in every]))
     where = generic_region(dictionary) if region is None else region
-    return _constraint(np.vstack([map_matrix(g, dictionary, where) for g in every]), dictionary, where)
-
-
-def conserving(
-    functions: ScalarFunction | Sequence[ScalarFunction], dictionary: Dictionary, region: Region | None = None
-) -> LinearConstraint:
-    """The constraint grad h . f = 0 for every given function h, on the coefficients C of f = C theta.
-
-    Raises
-    ------
-    DataError
-        If no function is given or one is over another number of states.
-
-    Examples
-    --------
-    >>> import dynsym as dy
-    >>> energy = dy.ScalarFunction(dy.Monomials(2, 2), [0, 0, 0, 1, 0, 1])
-    >>> c = dy.conserving(energy, dy.Monomials(2, 1))
-    >>> c.size - c.rank
-    1
-    """
-    every = [functions] if isinstance(functions, ScalarFunction) else list(functions)
-    require(bool(every), "no function was given; there is nothing to conserve")
-    where = generic_region(dictionary) if region is None else region
-    for h in every:
-        require(
-            h.dictionary.n_states == dictionary.n_states,
-            f"a function of {h.dictionary.n_states} states cannot be conserved by "
-            f"{dictionary.n_states} states",
-        )
-    rows = [law_matrix(h.dictionary, h.coefficients, dictionary, where) for h in every]
-    return _constraint(np.vstack(rows), dictionary, where)
-
-
-def _constraint(rows: Array, dictionary: Dictionary, region: Region) -> LinearConstraint:
-    """Independent rows, found with all terms in units of their own size so that none is drowned by larger ones."""
-    values = dictionary.evaluate(region.points)
-    size = np.sqrt(region.weights @ values**2)
-    every = np.tile(np.where(size > 0, size, 1.0), dictionary.n_states)
-    return LinearConstraint(row_space(rows / every) * every, rtol=_RTOL)
+    return independent_rows(np.vstack([map_matrix(g, dictionary, where) for g in every]), dictionary, where)

@@ -17,14 +17,14 @@ from typing import overload
 import numpy as np
 from scipy import sparse
 
-from ._checks import Array, require
-from ._threads import one_blas_thread
-from .dictionary import Dictionary, Monomials
-from .generators import Generators
-from .inner_product import Region, generic_region
-from .lie_derivative import equivariance_matrix
-from .maps import AffineMap, exact_map_matrix, map_matrix
-from .optim import Composed, Group, Nuclear
+from .._checks import Array, require
+from .._threads import one_blas_thread
+from ..dictionary import Dictionary, Monomials
+from ..generators import Generators
+from ..inner_product import Region, generic_region
+from ..lie_derivative import equivariance_matrix
+from ..maps import AffineMap, exact_map_matrix, map_matrix
+from ..optim import Composed, Group, Nuclear
 
 _RANK = 1e-9
 _ZERO = 1e-13  # entries of the reduced operator below this, relative to the largest, are rounding
