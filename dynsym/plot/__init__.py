@@ -12,6 +12,7 @@ from ._results import (
     invariant_tensors,
     symmetries,
 )
+from ._refit import refit
 from ._runs import drift, phase_portrait
 from ._spectra import spectrum, verdicts
 from ._style import theme
@@ -24,6 +25,7 @@ __all__ = [
     "hamiltonian_structure",
     "invariant_tensors",
     "phase_portrait",
+    "refit",
     "spectrum",
     "symmetries",
     "theme",

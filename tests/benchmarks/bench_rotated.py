@@ -60,7 +60,9 @@ def turn(n: int, *planes: tuple[int, int, float]) -> np.ndarray:
     return out
 
 
-def affine(matrices: Sequence[np.ndarray], offsets: Sequence[np.ndarray], times: Sequence[float]) -> dy.Generators:
+def affine(
+    matrices: Sequence[np.ndarray], offsets: Sequence[np.ndarray], times: Sequence[float]
+) -> dy.Generators:
     """Generators A x + a with time scalings b."""
     n = len(matrices[0])
     a = np.stack([np.hstack([o[:, None], m]) for m, o in zip(matrices, offsets)])
@@ -87,7 +89,9 @@ def rotation(n: int, rng: np.random.Generator) -> np.ndarray:
     return q
 
 
-def planted(name: str, algebra: dy.Generators | None, degree: int, candidates: dy.Generators, seed: int) -> Planted:
+def planted(
+    name: str, algebra: dy.Generators | None, degree: int, candidates: dy.Generators, seed: int
+) -> Planted:
     """A random equivariant field whose parts of each degree have equal size, in turned coordinates."""
     n = candidates.n_states
     rng = np.random.default_rng(seed)
@@ -105,7 +109,9 @@ def planted(name: str, algebra: dy.Generators | None, degree: int, candidates: d
             c = np.where(sums == d, c / size, c)
     values = (theta @ c.T) @ q.T  # Q f(x) at y = Q x
     own = np.linalg.lstsq(dictionary.evaluate(x @ q.T), values, rcond=None)[0].T
-    return Planted(name, dy.VectorField(dictionary, own), None if algebra is None else turned(algebra, q), candidates)
+    return Planted(
+        name, dy.VectorField(dictionary, own), None if algebra is None else turned(algebra, q), candidates
+    )
 
 
 def dimensions(field: dy.VectorField, algebra: dy.Generators, candidates: dy.Generators) -> tuple[int, int]:
@@ -116,7 +122,9 @@ def dimensions(field: dy.VectorField, algebra: dy.Generators, candidates: dy.Gen
     moved = dy.lie_derivative.symmetry_matrix(candidates, field, region).operator
     theta = dictionary.evaluate(region.points) * region.roots[:, None]
     inside_rows = np.stack([(theta @ v.reshape(field.n_states, -1).T).ravel() for v in inside.T], axis=1)
-    return inside.shape[1], int(np.linalg.matrix_rank(np.hstack([inside_rows, moved]), tol=1e-7 * np.linalg.norm(moved)))
+    return inside.shape[1], int(
+        np.linalg.matrix_rank(np.hstack([inside_rows, moved]), tol=1e-7 * np.linalg.norm(moved))
+    )
 
 
 def gl(n: int) -> dy.Generators:
@@ -127,20 +135,23 @@ def gl(n: int) -> dy.Generators:
 @cache
 def systems() -> tuple[Planted, ...]:
     """Ten with a symmetry."""
-    so, zero2, eye2 = dy.generators.rotations, np.zeros((2, 2)), np.eye(2)
+    so, eye2 = dy.generators.rotations, np.eye(2)
     so3 = [turn(3, (i, j, 1.0)) for i, j in combinations(range(3), 2)]
     twice = [np.kron(np.eye(2), m) for m in so3]
     scalar = [np.block([[m, np.zeros((3, 2))], [np.zeros((2, 5))]]) for m in so3]
-    sl2 = [np.kron(eye2, np.array(m, dtype=float)) for m in ([[1, 0], [0, -1]], [[0, 1], [0, 0]], [[0, 0], [1, 0]])]
+    sl2 = [
+        np.kron(eye2, np.array(m, dtype=float))
+        for m in ([[1, 0], [0, -1]], [[0, 1], [0, 0]], [[0, 0], [1, 0]])
+    ]
     two = turn(4, (0, 1, 1.0), (2, 3, 1.0))
     shift = [np.tile(e, 2) for e in eye2]
     se2 = affine([two, np.zeros((4, 4)), np.zeros((4, 4))], [np.zeros(4), *shift], [0.0] * 3)
     return (
-        planted("so(2) R3 deg 2", linear(turn(3, (0, 1, 1.0))), 2, so(3), 1),
-        planted("so(2) R3 deg 3", linear(turn(3, (0, 1, 1.0))), 3, so(3), 2),
+        planted("so(3) R3 gl", linear(*so3), 3, gl(3), 1),
+        planted("so(2) R3", linear(turn(3, (0, 1, 1.0))), 3, so(3), 2),
         planted("so(2)xso(2) R4", linear(turn(4, (0, 1, 1.0)), turn(4, (2, 3, 1.0))), 3, so(4), 3),
         planted("so(2) 1:2 R4", linear(turn(4, (0, 1, 1.0), (2, 3, 2.0))), 3, so(4), 4),
-        planted("so(3) R5", linear(*scalar), 2, so(5), 5),
+        planted("so(3) R5", linear(*scalar), 3, so(5), 5),
         planted("so(3) R6", linear(*twice), 3, so(6), 6),
         planted("so(2)^3 R6", linear(*(turn(6, (i, i + 1, 1.0)) for i in (0, 2, 4))), 3, so(6), 7),
         planted("scaling R3 gl", linear(np.diag([1.0, 2.0, 1.0]), time=[-1.0]), 3, gl(3), 8),
@@ -218,11 +229,17 @@ def outcome(one: Planted, count: int, seed: int) -> Outcome:
     return Outcome((plain, best, again, told), kept, seconds)
 
 
-def table(title: str, chosen: Sequence[Planted], counts: Sequence[int], seeds: int, show: Callable[[str], None]) -> None:
+def table(
+    title: str, chosen: Sequence[Planted], counts: Sequence[int], seeds: int, show: Callable[[str], None]
+) -> None:
     """One row per system and number of samples."""
     show(f"\n{title}")
-    show(f"{'system':<20}{'N':>5}" + "".join(f"{m:>14}" for m in METHODS) + f"{'STLSQ/refit':>13}{'refit/oracle':>14}"
-         f"{'limit':>7}{'refit/plain':>13}{'kept':>6}{'s':>6}")
+    show(
+        f"{'system':<20}{'N':>5}"
+        + "".join(f"{m:>14}" for m in METHODS)
+        + f"{'STLSQ/refit':>13}{'refit/oracle':>14}"
+        f"{'limit':>7}{'refit/plain':>13}{'kept':>6}{'s':>6}"
+    )
     ratios = []
     for one in chosen:
         for count in counts:
@@ -233,12 +250,16 @@ def table(title: str, chosen: Sequence[Planted], counts: Sequence[int], seeds: i
             common = max(set(dims), key=dims.count)
             worst = float(np.max(errors[:, 2] / errors[:, 0]))
             ratios.append((count, best / again, again / told, worst))
-            show(f"{one.name:<20}{count:>5}{plain:14.5f}{best:14.5f}{again:14.5f}{told:14.5f}{best / again:13.2f}"
-                 f"{again / told:14.2f}{one.limit:7.2f}{worst:13.3f}{common:>3}:{dims.count(common):<3}"
-                 f"{np.median([d.seconds for d in done]):5.2f}")
+            show(
+                f"{one.name:<20}{count:>5}{plain:14.5f}{best:14.5f}{again:14.5f}{told:14.5f}{best / again:13.2f}"
+                f"{again / told:14.2f}{one.limit:7.2f}{worst:13.3f}{common:>3}:{dims.count(common):<3}"
+                f"{np.median([d.seconds for d in done]):5.2f}"
+            )
     for count in counts:
         rows = np.array([r[1:] for r in ratios if r[0] == count])
-        show(f"{'median':<20}{count:>5}{'':56}{np.median(rows[:, 0]):13.2f}{np.median(rows[:, 1]):14.2f}{'':7}{rows[:, 2].max():13.3f}")
+        show(
+            f"{'median':<20}{count:>5}{'':56}{np.median(rows[:, 0]):13.2f}{np.median(rows[:, 1]):14.2f}{'':7}{rows[:, 2].max():13.3f}"
+        )
 
 
 def main() -> None:
@@ -252,7 +273,10 @@ def main() -> None:
     def show(text: str) -> None:
         print(text, flush=True)
 
-    for title, every in (("planted algebra", systems()), ("no symmetry (refit/plain is the worst seed)", controls())):
+    for title, every in (
+        ("planted algebra", systems()),
+        ("no symmetry (refit/plain is the worst seed)", controls()),
+    ):
         chosen = [one for one in every if args.only in one.name]
         if chosen:
             table(title, chosen, args.samples, args.seeds, show)
