@@ -5,6 +5,7 @@ Each function returns a matplotlib `Figure` and leaves pyplot alone; save it wit
 """
 
 from ._algebra import brackets
+from ._refit import refit
 from ._results import (
     analysis,
     conserved_quantities,
@@ -12,7 +13,6 @@ from ._results import (
     invariant_tensors,
     symmetries,
 )
-from ._refit import refit
 from ._runs import drift, phase_portrait
 from ._spectra import spectrum, verdicts
 from ._style import theme

@@ -1,4 +1,4 @@
-"""Where the chain starts: fields in which symmetries can be seen, and the subspaces of generators that their spectra suggest."""
+"""Where the chain starts: fields in which symmetries can be seen, and the generators that their spectra suggest."""
 
 from __future__ import annotations
 

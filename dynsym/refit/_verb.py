@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .._checks import Array, require
 from .._threads import one_blas_thread
@@ -16,7 +15,7 @@ from ..enforce import conserving, equivariant_to
 from ..findings import ConservedQuantities, DiscreteSymmetries, Symmetries, candidates_over, symmetries
 from ..generators import Generators
 from ..optim import STLSQ, LinearConstraint, Penalty
-from ..regression import Model, Stepwise, fit, free_directions
+from ..regression import Stepwise, fit, free_directions
 from ._assemble import assembled
 from ._choose import Tried, admissible, compared
 from ._result import Refit
@@ -115,7 +114,9 @@ def _with_constraints(
     problem: Problem, given: Sequence[Known], free: Array
 ) -> tuple[Problem, list[Tried], list[str]]:
     """The problem under conserved quantities and discrete symmetries, each unless held-out data speak against it."""
-    notes, base, kept = [], [], []
+    notes: list[str] = []
+    base: list[Tried] = []
+    kept: list[str] = []
     targets = problem.rows.judged(problem.rows.targets)
     for extra in _extras(given, problem.plain.field.dictionary):
         held = free_directions(extra.constraint)
@@ -178,6 +179,6 @@ def _weights(generators: Generators, family: Generators) -> Array | None:
     """Generators as combinations (q, r) of the candidates, or None if they are others."""
     if generators.dictionary.terms != family.dictionary.terms:
         return None
-    weights = np.linalg.lstsq(family.vectors.T, generators.vectors.T, rcond=None)[0]
+    weights = np.asarray(np.linalg.lstsq(family.vectors.T, generators.vectors.T, rcond=None)[0], dtype=float)
     missed = np.linalg.norm(family.vectors.T @ weights - generators.vectors.T)
     return weights if missed <= _INSIDE * np.linalg.norm(generators.vectors) else None

@@ -147,7 +147,7 @@ def systems() -> tuple[Planted, ...]:
     shift = [np.tile(e, 2) for e in eye2]
     se2 = affine([two, np.zeros((4, 4)), np.zeros((4, 4))], [np.zeros(4), *shift], [0.0] * 3)
     return (
-        planted("so(3) R3 gl", linear(*so3), 3, gl(3), 1),
+        planted("so(3) R3", linear(*so3), 3, so(3), 1),
         planted("so(2) R3", linear(turn(3, (0, 1, 1.0))), 3, so(3), 2),
         planted("so(2)xso(2) R4", linear(turn(4, (0, 1, 1.0)), turn(4, (2, 3, 1.0))), 3, so(4), 3),
         planted("so(2) 1:2 R4", linear(turn(4, (0, 1, 1.0), (2, 3, 2.0))), 3, so(4), 4),
@@ -257,9 +257,8 @@ def table(
             )
     for count in counts:
         rows = np.array([r[1:] for r in ratios if r[0] == count])
-        show(
-            f"{'median':<20}{count:>5}{'':56}{np.median(rows[:, 0]):13.2f}{np.median(rows[:, 1]):14.2f}{'':7}{rows[:, 2].max():13.3f}"
-        )
+        gain, loss, worst = np.median(rows[:, 0]), np.median(rows[:, 1]), rows[:, 2].max()
+        show(f"{'median':<20}{count:>5}{'':56}{gain:13.2f}{loss:14.2f}{'':7}{worst:13.3f}")
 
 
 def main() -> None:
