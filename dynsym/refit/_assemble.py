@@ -17,7 +17,7 @@ from ._choose import Tried, chosen, compared
 from ._errors import generator_covariances
 from ._result import Attempt, Refit
 from ._rollout import rollout
-from ._search import Problem
+from ._search import Problem, refined
 
 _ZERO = 1e-13  # share of an equation's size below which a term is a rounding error
 _MOST_SPARSE = 200  # candidates up to which the generators are written with few terms
@@ -30,25 +30,27 @@ def assembled(
     rows, plain = problem.rows, problem.plain
     best = chosen(tried, rows.judged(free), rows.judged(rows.targets))
     error, score = rows.relative(free), rollout(plain)
-    attempts = _attempts(problem, tried, free, plain_freedom, best)
     if best is None:
+        attempts = _attempts(problem, tried, free, plain_freedom, None)
         none = problem.family.combine(np.zeros((len(problem.family), 0)))
         empty = np.zeros((0, none.n_states, none.dictionary.n_terms + 1))
         text = _why_plain(attempts)
         return Refit(plain, plain, none, empty, error, error, score, score, attempts, text, tuple(notes))
-    model = _model(problem, best)
-    generators, errors = _generators(problem, best, model)
+    problem, kept = refined(problem, best)
+    attempts = _attempts(problem, [kept if one is best else one for one in tried], free, plain_freedom, kept)
+    model = _model(problem, kept)
+    generators, errors = _generators(problem, kept, model)
     return Refit(
         model,
         plain,
         generators,
         errors,
         error,
-        rows.relative(best.left_out),
+        rows.relative(kept.left_out),
         score,
         rollout(model),
         attempts,
-        _what(best),
+        _what(kept),
         tuple(notes),
     )
 
@@ -75,7 +77,7 @@ def _attempts(
     plain, targets = rows.judged(free), rows.judged(rows.targets)
     out = [Attempt("plain fit", 0, plain_freedom, rows.relative(free), 0.0, 0.0, best is None)]
     for one in tried:
-        beside = compared(one.errors, plain, targets)
+        beside = compared(rows.judged(one.left_out), plain, targets)
         freedom, error = one.settled.freedom, rows.relative(one.left_out)
         out.append(
             Attempt(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +57,15 @@ class Rows:
         folds = tuple(plain.compressed.folds(8))
         return cls(frame, free, weights, total, folds, reduced[:f, :f], reduced[:f, f], rest)
 
+    def restricted(self, operator: Array) -> Array:
+        """Rows (k, n p) on coordinates as rows (k, f) on free coordinates."""
+        return operator if self.whole else np.asarray(operator @ self.free)
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether all coordinates are free, and written in their own order."""
+        return self.free.shape[0] == self.free.shape[1] and np.array_equal(self.free, np.eye(len(self.free)))
+
     def fitted(self, basis: Array) -> tuple[Array, float]:
         """argmin over c = free basis a, with its residual sum of squares; basis (f, t)."""
         rows = self.triangle @ basis
@@ -105,14 +115,30 @@ class Rows:
         return float(np.sqrt(np.mean((errors / whole).sum(axis=1) / np.maximum(shares.sum(axis=1), 1e-300))))
 
 
+def scarce(plain: Model) -> bool:
+    """Whether a plain fit leaves too few rows over to tell the noise of an equation, or to read symmetries off."""
+    return plain.information.total.n_rows < 2 * int(plain.support.sum(axis=1).max(initial=1))
+
+
 def noise_weights(plain: Model) -> Array:
     """(n,) 1 / residual standard deviation of each equation, or 1 / its size where a fit leaves no residual to speak of."""
-    total = plain.information.total
+    size = _sizes(plain.information.total)
+    if scarce(plain):
+        return np.asarray(1 / size)
+    return np.asarray(1 / np.maximum(plain.residual_sd, _NOISE_FLOOR * size))
+
+
+def settled_weights(rows: Rows, c: Array, freedom: int) -> Array:
+    """(n,) the same from the residuals of a field with free coordinates c that has that many parameters in all."""
+    total, n = rows.total, len(rows.weights)
+    miss = total.target - total.theta @ rows.coefficients(c).T
+    left = max(total.n_rows - freedom / n, 1.0)
+    return np.asarray(1 / np.maximum(np.sqrt(np.sum(miss**2, axis=0) / left), _NOISE_FLOOR * _sizes(total)))
+
+
+def _sizes(total: Factor) -> Array:
     rms = np.sqrt(np.sum(total.target**2, axis=0) / max(total.n_rows, 1))
-    rms = np.where(rms > 0, rms, 1.0)
-    if total.n_rows < 2 * int(plain.support.sum(axis=1).max(initial=1)):
-        return np.asarray(1 / rms)
-    return np.asarray(1 / np.maximum(plain.residual_sd, _NOISE_FLOOR * rms))
+    return np.asarray(np.where(rms > 0, rms, 1.0))
 
 
 def _weighted(factor: Factor, frame: Frame, span: Array, weights: Array) -> tuple[Array, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,11 +14,11 @@ from ..regression import Model
 from ..vector_field import VectorField
 from ._brackets import Brackets, Frame, brackets_on
 from ._choose import Tried
-from ._rows import Rows, noise_weights
+from ._rows import Rows, noise_weights, scarce, settled_weights
 from ._settle import Settled, enforced, settle
 from ._starts import bracket_table, dimensions, pilots, snapped, spectrum_of
 
-_MOST = 8  # settled algebras in one search
+_MOST = 6  # settled algebras in one search
 _TWICE = 2  # of each dimension
 
 
@@ -53,8 +54,11 @@ class Problem:
 
     def within(self, free: Array) -> Problem:
         """The same problem for coordinates in the span of free (n p, f)."""
-        rows = Rows.of(self.plain, self.rows.frame, free, self.rows.weights)
-        return replace(self, rows=rows)
+        return replace(self, rows=Rows.of(self.plain, self.rows.frame, free, self.rows.weights))
+
+    def weighted(self, weights: Array) -> Problem:
+        """The same problem with other weights (n,) of the equations."""
+        return replace(self, rows=Rows.of(self.plain, self.rows.frame, self.rows.free, weights))
 
     def metric(self, field: VectorField) -> Array:
         """(q, k) white directions of the candidates: unit size beside this field."""
@@ -80,10 +84,8 @@ def framed(frame: Frame, free: Array) -> Array:
 
 def told(problem: Problem, weights: Array) -> list[Tried]:
     """Given generators, enforced as they are and moved together with the coefficients."""
-    out = []
     exact = enforced(problem.rows, problem.brackets, weights)
-    if exact is not None:
-        out.append(tried(problem, exact, True, "as given"))
+    out = [] if exact is None else [tried(problem, exact, True, "as given")]
     if weights.shape[1] < len(problem.family):
         start = problem.plain.field if exact is None else problem.field(exact.c)
         moved = settle(problem.rows, problem.brackets, problem.metric(start), weights)
@@ -92,17 +94,30 @@ def told(problem: Problem, weights: Array) -> list[Tried]:
     return out
 
 
-def suggested(problem: Problem) -> list[Tried]:
-    """Algebras that the spectra of the pilot fits suggest, and those that the settled fields suggest in turn."""
+def certified(problem: Problem, weights: Array) -> list[Tried]:
+    """Generators that were found in these data, and so have errors: moved, and enforced as they are only if that fails."""
+    both = told(problem, weights)
+    out = [one for one in both if one.settled.moved] or both
+    return [replace(one, label="certified" + (", polished" if one.settled.moved else "")) for one in out]
+
+
+def suggested(problem: Problem, holds: Callable[[Tried], bool]) -> list[Tried]:
+    """Algebras that the spectra of the pilot fits suggest, and those that the settled fields suggest in turn.
+
+    Pilots are read until one leads to an algebra that holds its own.
+    """
     table = bracket_table(problem.family)
     out: list[Tried] = []
     for pilot in pilots(problem.plain, problem.family, problem.rows):
+        if any(holds(one) for one in out):
+            break
         queue = [pilot]
         while queue and len(out) < _MOST:
             field = queue.pop(0)
             spectrum = spectrum_of(field, problem.family, problem.region)
             for r in dimensions(spectrum):
-                if sum(one.size == r for one in out) >= _TWICE or len(out) >= _MOST:
+                alike = [one for one in out if one.size == r]
+                if len(alike) >= _TWICE or any(holds(one) for one in alike) or len(out) >= _MOST:
                     continue
                 start = snapped(problem.family, spectrum.vectors[:, :r], table)
                 found = settle(problem.rows, problem.brackets, spectrum.vectors, start)
@@ -110,6 +125,18 @@ def suggested(problem: Problem) -> list[Tried]:
                     out.append(tried(problem, found, False, "read off a spectrum"))
                     queue.append(problem.field(found.c))
     return out
+
+
+def refined(problem: Problem, best: Tried) -> tuple[Problem, Tried]:
+    """The chosen algebra settled again, with the noise of each equation from its own residuals where data are scarce."""
+    if not scarce(problem.plain) or not best.settled.moved:
+        return problem, best
+    own = best.settled
+    again = problem.weighted(settled_weights(problem.rows, own.c, own.freedom))
+    found = settle(again.rows, again.brackets, again.metric(again.field(own.c)), own.weights)
+    if found is None or found.freedom != own.freedom:
+        return problem, best
+    return again, tried(again, found, best.told, best.label)
 
 
 def _same(first: Settled, second: Settled) -> bool:

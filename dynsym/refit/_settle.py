@@ -28,6 +28,10 @@ from ._brackets import Brackets
 from ._rows import Rows
 
 _STEPS = 25
+_PATIENCE, _LOST = (
+    4,
+    0.3,
+)  # steps that have not shrunk to this share after so many lead to no exact algebra nearby
 _DONE = 1e-9  # relative step at which the iteration has converged
 _FIRST_FLOOR, _FLOOR = 0.02, 1e-3  # singular values below these shares of the largest count as equally small
 _MOST = 0.3  # share of the largest singular value from which on a direction is broken
@@ -72,6 +76,7 @@ def settle(rows: Rows, brackets: Brackets, metric: Array, start: Array) -> Settl
     r = start.shape[1]
     basis, _ = small_directions(_gram(rows, brackets, start, None), _FIRST_FLOOR)
     c, _ = rows.fitted(basis)
+    steps: list[float] = []
     for _ in range(_STEPS):
         weights, image = stabiliser(rows, brackets, metric, c, r)
         if weights is None:
@@ -86,6 +91,9 @@ def settle(rows: Rows, brackets: Brackets, metric: Array, start: Array) -> Settl
         c = new
         if step < _DONE and exact:
             return Settled(c, weights, tangent, residual, True)
+        steps.append(step)
+        if len(steps) > _PATIENCE and step > _LOST * steps[-1 - _PATIENCE]:
+            return None
     return None
 
 
@@ -119,7 +127,7 @@ def _gram(rows: Rows, brackets: Brackets, weights: Array, image: Array | None) -
     f = rows.free.shape[1]
     out = np.zeros((f, f))
     for w in weights.T:
-        operator = brackets.along(w) @ rows.free
+        operator = rows.restricted(brackets.along(w))
         if image is not None:
             operator = operator - image @ (image.T @ operator)
         out += operator.T @ operator

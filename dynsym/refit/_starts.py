@@ -16,7 +16,7 @@ from ..promote import SymmetryBreaking
 from ..regression import Model
 from ..spectral import Spectrum
 from ..vector_field import VectorField
-from ._rows import Rows
+from ._rows import Rows, scarce
 
 _BROKEN = 0.75  # defects above this are not candidates for an unbroken direction
 _GAPS = 3
@@ -31,7 +31,7 @@ def pilots(plain: Model, family: Generators, rows: Rows) -> Iterator[VectorField
     """Fields to read symmetries off: the plain fit; where data are scarce also a ridge fit and the promoted fit."""
     yield plain.field
     dictionary = plain.field.dictionary
-    if plain.compressed.n_rows >= 2 * dictionary.n_terms:
+    if not scarce(plain):
         return
     yield VectorField(dictionary, rows.coefficients(ridge(rows)))
     if plain.coefficients.size * len(family) <= _LARGEST_PROMOTION and plain.support.all():

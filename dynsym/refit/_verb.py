@@ -15,11 +15,11 @@ from ..enforce import conserving, equivariant_to
 from ..findings import ConservedQuantities, DiscreteSymmetries, Symmetries, candidates_over, symmetries
 from ..generators import Generators
 from ..optim import STLSQ, LinearConstraint, Penalty
-from ..regression import Stepwise, fit, free_directions
+from ..regression import Model, Stepwise, fit, free_directions
 from ._assemble import assembled
 from ._choose import Tried, admissible, compared
 from ._result import Refit
-from ._search import Problem, framed, problem_of, suggested, told, tried
+from ._search import Problem, certified, framed, problem_of, suggested, told, tried
 from ._settle import Settled
 
 Known = Symmetries | ConservedQuantities | DiscreteSymmetries
@@ -38,7 +38,7 @@ def refit(
     Parameters
     ----------
     data, dictionary, penalty
-        As for `fit`.
+        As for `fit`. Or a fitted model with the dictionary and penalty that it was fitted with, which is not fitted again.
     candidates
         A closed family of candidate generators, such as `affine` or `rotations`.
     known
@@ -63,7 +63,7 @@ def refit(
     >>> len(best.generators)
     1
     """
-    plain = fit(data, dictionary, penalty)
+    plain = data if isinstance(data, Model) else fit(data, dictionary, penalty)
     family = candidates_over(candidates, plain.field.names)
     given = _given(known)
     support = np.ones(plain.coefficients.shape, dtype=bool) if penalty is None else plain.support
@@ -155,6 +155,10 @@ def _searched(problem: Problem, given: Sequence[Known], free: Array) -> tuple[li
     named = [one for one in given if isinstance(one, Symmetries)]
     notes: list[str] = []
     out: list[Tried] = []
+
+    def holds(one: Tried) -> bool:
+        return admissible(one, plain, targets)
+
     for one in named or [symmetries(problem.plain, problem.family)]:
         if not len(one.generators):
             continue
@@ -162,16 +166,16 @@ def _searched(problem: Problem, given: Sequence[Known], free: Array) -> tuple[li
         if weights is None:
             where = replace(problem_of(problem.plain, one.generators, None), rows=problem.rows)
             weights = np.eye(len(one.generators))
-        mine = told(where, weights)
+        mine = told(where, weights) if named else certified(where, weights)
         if not mine:
             notes.append(f"not enforced: {len(one.generators)} symmetries leave no dynamics but 0")
-        elif not any(admissible(item, plain, targets) for item in mine):
+        elif not any(holds(item) for item in mine):
             notes.append(
                 f"not enforced: {len(one.generators)} symmetries raise the held-out error beyond chance"
             )
         out += mine
-    if not named or not any(admissible(one, plain, targets) for one in out):
-        out += suggested(problem)
+    if not named or not any(holds(one) for one in out):
+        out += suggested(problem, holds)
     return out, notes
 
 

@@ -20,7 +20,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import combinations
 
 import numpy as np
@@ -42,6 +42,11 @@ class Planted:
     field: dy.VectorField
     algebra: dy.Generators | None
     candidates: dy.Generators
+
+    @cached_property
+    def constraint(self) -> dy.optim.LinearConstraint:
+        """What the oracle knows."""
+        return dy.equivariant_to(self.algebra, self.field.dictionary)
 
     @property
     def limit(self) -> float:
@@ -123,7 +128,7 @@ def dimensions(field: dy.VectorField, algebra: dy.Generators, candidates: dy.Gen
     theta = dictionary.evaluate(region.points) * region.roots[:, None]
     inside_rows = np.stack([(theta @ v.reshape(field.n_states, -1).T).ravel() for v in inside.T], axis=1)
     return inside.shape[1], int(
-        np.linalg.matrix_rank(np.hstack([inside_rows, moved]), tol=1e-7 * np.linalg.norm(moved))
+        np.linalg.matrix_rank(np.hstack([inside_rows, moved]), tol=1e-7 * np.linalg.norm(inside_rows))
     )
 
 
@@ -223,7 +228,7 @@ def outcome(one: Planted, count: int, seed: int) -> Outcome:
     best = min(error(one, thresholded(run, dictionary, threshold), fresh) for threshold in THRESHOLDS)
     oracle = kept.plain
     if one.algebra is not None:
-        oracle = dy.fit(run, dictionary, constraints=[dy.equivariant_to(one.algebra, dictionary)])
+        oracle = dy.fit(run, dictionary, constraints=[one.constraint])
     fields = (kept.plain.field, kept.field, oracle.field)
     plain, again, told = (error(one, field, fresh) for field in fields)
     return Outcome((plain, best, again, told), kept, seconds)
