@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -125,10 +126,21 @@ def _refit(again: Refit) -> dict[str, Any]:
     return {
         "equations": again.model.equations(10),
         "coefficients": again.model.coefficients,
+        "standard_errors": again.model.standard_errors,
+    } | refit_facts(again)
+
+
+def refit_facts(again: Refit) -> dict[str, Any]:
+    """Generators with their errors, what was compared, and the errors of both fits."""
+    return {
         "generators": again.generators.expressions(10),
+        "generator_errors": again.generator_errors,
+        "generator_angle_error": again.angle_error,
+        "attempts": [asdict(one) for one in again.attempts],
         "heldout_error": {"plain": again.heldout_plain, "refit": again.heldout_refit},
         "rollout_error": {"plain": again.rollout_plain, "refit": again.rollout_refit},
         "message": again.message,
+        "refused": list(again.warnings),
     }
 
 

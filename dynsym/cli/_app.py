@@ -18,6 +18,7 @@ from .. import report
 from .._checks import DataError, require
 from ..analysis import DEMO, Analysis, AnalysisSettings, demo_runs
 from ..analysis import analyze as run_analysis
+from ..analysis_json import refit_facts
 from ..findings import symmetries
 from ..refit import Refit
 from ..refit import refit as run_refit
@@ -176,7 +177,7 @@ def refit(
         tell("plain fit", 0.3)
         known = replace(symmetries(plain, record.generators), generators=record.generators)
         tell("symmetries", 0.5)
-        done = run_refit(runs, record.dictionary, record.family, Stepwise(), known=known)
+        done = run_refit(plain, record.dictionary, record.family, Stepwise(), known=known)
     show = _screen(json)
     show_model(show, done.plain, "Plain fit")
     show_refit(show, done)
@@ -242,10 +243,8 @@ def _refit_record(done: Refit, notes: list[str]) -> dict[str, Any]:
             "equations": field.equations(12),
         },
         "symmetries": done.generators.expressions(12),
-        "heldout_error": {"plain": done.heldout_plain, "refit": done.heldout_refit},
-        "rollout_error": {"plain": done.rollout_plain, "refit": done.rollout_refit},
-        "message": done.message,
-        "warnings": notes,
+        **refit_facts(done),
+        "warnings": [*done.warnings, *notes],
     }
 
 

@@ -200,16 +200,23 @@ def show_hamiltonian(out: Console, found: HamiltonianStructure) -> None:
 
 
 def show_refit(out: Console, refit: Refit) -> None:
-    """Errors of the plain and of the symmetric fit, and the equations that were kept."""
+    """What was compared, and the generators and equations that were kept."""
     _heading(out, "Refit")
     out.print(Text(f"  {refit.message}"), overflow="fold")
-    table = _table("relative error", ">plain", ">refit")
-    table.add_row("left-out data", short(refit.heldout_plain, 3), short(refit.heldout_refit, 3))
-    if refit.rollout_plain is not None and refit.rollout_refit is not None:
-        table.add_row("simulation", short(refit.rollout_plain, 3), short(refit.rollout_refit, 3))
+    table = _table("", "model", ">symmetries", ">parameters", ">left-out data", ">squared, change")
+    for one in refit.attempts:
+        change = f"{100 * one.change:+.1f} +- {100 * one.change_error:.1f} %"
+        cells = (one.label, str(one.n_generators), str(one.freedom), short(one.heldout, 3))
+        table.add_row("*" if one.kept else "", *cells, "" if one is refit.attempts[0] else change)
     out.print(table)
-    for equation in refit.model.equations():
-        out.print(Text("  " + equation), overflow="fold")
+    if refit.rollout_plain is not None and refit.rollout_refit is not None:
+        plain, again = short(refit.rollout_plain, 3), short(refit.rollout_refit, 3)
+        out.print(f"  error of simulations: plain {plain}, refit {again}")
+    if refit.generator_errors.any():
+        degrees = short(float(np.degrees(refit.angle_error)), 2)
+        out.print(f"  directions of the generators known to {degrees} degrees (standard error)")
+    for text in (*refit.model.equations(), *(f"warning: {note}" for note in refit.warnings)):
+        out.print(Text("  " + text), overflow="fold")
     out.print()
 
 

@@ -58,9 +58,13 @@ def assembled(
 def _what(best: Tried) -> str:
     if best.size == 0:
         return f"{best.label} enforced"
-    return f"{best.size} symmetries enforced" + (
-        ", generators and coefficients polished together" if best.settled.moved else ""
+    how = ", generators and coefficients polished together" if best.settled.moved else ""
+    origin = (
+        ""
+        if best.told
+        else "; read off the data and not certified: left-out data are predicted better with them"
     )
+    return f"{best.size} symmetries enforced{how}{origin}"
 
 
 def _why_plain(attempts: Sequence[Attempt]) -> str:

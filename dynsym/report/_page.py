@@ -266,8 +266,24 @@ def _refit(refit: Refit | None) -> Context | None:
     return {
         "message": refit.message,
         "errors": errors,
+        "attempts": [
+            (
+                one.label,
+                one.n_generators,
+                one.freedom,
+                short(one.heldout, 3),
+                _change(one.change, one.change_error),
+            )
+            for one in refit.attempts
+        ],
+        "kept": [one.kept for one in refit.attempts],
+        "refused": list(refit.warnings),
         "equations": [[Markup(piece) for piece in row] for row in equation_pieces(refit.model.field)],
     }
+
+
+def _change(change: float, error: float) -> str:
+    return f"{100 * change:+.1f} \u00b1 {100 * error:.1f} %" if change or error else ""
 
 
 def _timings(timings: dict[str, float]) -> list[Context]:
