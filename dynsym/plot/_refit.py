@@ -36,7 +36,8 @@ def _errors(axis: Axes, done: Refit) -> None:
     values = [one.heldout for one in done.attempts]
     axis.scatter(values, places, s=30, c=[ACCENT if one.kept else MUTED for one in done.attempts], zorder=3)
     axis.axvline(done.heldout_plain, color=FAINT, linewidth=1.0)
-    axis.set_xscale("log")
+    if max(values) > 3 * min(values) > 0:
+        axis.set_xscale("log")
     labels = [
         one.label + (f" ({one.n_generators} generators)" if one.n_generators else "") for one in done.attempts
     ]

@@ -20,6 +20,7 @@ from ._rollout import rollout
 from ._search import Problem, refined
 
 _ZERO = 1e-13  # share of an equation's size below which a term is a rounding error
+_FORBIDDEN = 1e-12  # share of the largest contribution below which no allowed field has a term
 _MOST_SPARSE = 200  # candidates up to which the generators are written with few terms
 
 
@@ -98,7 +99,9 @@ def _model(problem: Problem, best: Tried) -> Model:
     size = np.linalg.norm(rows.total.theta, axis=0)
     share = np.abs(rows.coefficients(best.settled.c)) * size
     whole = np.maximum(share.max(axis=1, keepdims=True), 1e-300)
-    forbidden = np.linalg.norm(directions, axis=1) <= 1e-12 * np.linalg.norm(directions, axis=1).max()
+    # Compared by what a term contributes: coefficients of terms in other units differ by many orders.
+    reach = np.linalg.norm(directions, axis=1) * np.tile(size, len(share))
+    forbidden = reach <= _FORBIDDEN * max(float(reach.max()), 1e-300)
     c = rows.coefficients(best.settled.c)
     c = np.where(forbidden.reshape(c.shape) | (share <= _ZERO * whole), 0.0, c)
     directions[forbidden] = 0.0

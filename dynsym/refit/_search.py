@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -101,10 +101,11 @@ def certified(problem: Problem, weights: Array) -> list[Tried]:
     return [replace(one, label="certified" + (", polished" if one.settled.moved else "")) for one in out]
 
 
-def suggested(problem: Problem, holds: Callable[[Tried], bool]) -> list[Tried]:
+def suggested(problem: Problem, holds: Callable[[Tried], bool], before: Sequence[Tried] = ()) -> list[Tried]:
     """Algebras that the spectra of the pilot fits suggest, and those that the settled fields suggest in turn.
 
-    Pilots are read until one leads to an algebra that holds its own.
+    Pilots are read until one leads to an algebra that holds its own; dimensions at which one does are not tried again, those of
+    what was tried before included.
     """
     table = bracket_table(problem.family)
     out: list[Tried] = []
@@ -116,7 +117,7 @@ def suggested(problem: Problem, holds: Callable[[Tried], bool]) -> list[Tried]:
             field = queue.pop(0)
             spectrum = spectrum_of(field, problem.family, problem.region)
             for r in dimensions(spectrum):
-                alike = [one for one in out if one.size == r]
+                alike = [one for one in (*before, *out) if one.size == r]
                 if len(alike) >= _TWICE or any(holds(one) for one in alike) or len(out) >= _MOST:
                     continue
                 start = snapped(problem.family, spectrum.vectors[:, :r], table)

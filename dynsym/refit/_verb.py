@@ -175,7 +175,7 @@ def _searched(problem: Problem, given: Sequence[Known], free: Array) -> tuple[li
             )
         out += mine
     if not named or not any(holds(one) for one in out):
-        out += suggested(problem, holds)
+        out += suggested(problem, holds, out)
     return out, notes
 
 
