@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..algebra import PoissonAlgebra, clean_basis
 from ..analysis import Analysis
 from ..certify import Verdict
 from ..findings import (
@@ -20,6 +21,7 @@ from ..findings import (
     DiscreteSymmetries,
     HamiltonianStructure,
     Symmetries,
+    generator_basis,
 )
 from ..refit import Refit
 from ..regression import Model
@@ -30,6 +32,7 @@ _STYLE = {"certified": "green", "refuted": "red", "undecided": "yellow"}
 _MOST_RUNS = 12
 _MOST_MAPS = 16
 _MOST_UNDECIDED = 2
+_LARGEST_TABLE = 10  # dimension up to which brackets are shown in a clean basis
 
 
 def show_analysis(out: Console, done: Analysis) -> None:
@@ -43,10 +46,13 @@ def show_analysis(out: Console, done: Analysis) -> None:
     show_model(out, done.model, "Equations")
     show_laws(out, done.laws)
     show_symmetries(out, done.symmetries)
+    show_algebra(out, done.symmetries)
     if done.discrete is not None:
         show_discrete(out, done.discrete)
     if done.hamiltonian is not None:
         show_hamiltonian(out, done.hamiltonian)
+    if done.law_algebra is not None:
+        show_law_algebra(out, done.law_algebra)
     if done.refit is not None:
         show_refit(out, done.refit)
 
@@ -94,6 +100,28 @@ def show_symmetries(out: Console, found: Symmetries) -> None:
         for f in found.findings
     ]
     _findings(out, rows, "kind", found, _together(found))
+
+
+def show_algebra(out: Console, found: Symmetries) -> None:
+    """Invariants, and the brackets in a basis in which they are simple."""
+    basis = generator_basis(found.generators, found.algebra)
+    if basis is None:
+        return
+    _heading(out, f"Algebra of the certified symmetries ({basis.algebra.name})")
+    for line in basis.lines():
+        out.print(Text(f"  {line}"), overflow="fold")
+    out.print()
+
+
+def show_law_algebra(out: Console, found: PoissonAlgebra) -> None:
+    """The brackets of the conserved quantities, and the name of their algebra."""
+    head, *lines = str(found).splitlines()
+    _heading(out, head)
+    for line in lines:
+        out.print(Text(line), overflow="fold")
+    if found.algebra is not None and found.algebra.dimension <= _LARGEST_TABLE:
+        out.print(Text(f"  clean basis: {'; '.join(clean_basis(found.algebra).table)}"), overflow="fold")
+    out.print()
 
 
 def _evidence(found: ConservedQuantities) -> str:

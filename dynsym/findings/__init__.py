@@ -4,7 +4,9 @@ from ._clouds import CloudFinding, CloudSymmetries, cloud_symmetries
 from ._discrete import DiscreteFinding, DiscreteSymmetries, discrete_symmetries
 from ._evidence import evidence_of, misfit
 from ._forms import FormHamiltonian, hamiltonian_of
+from ._generator_basis import GeneratorBasis, generator_basis
 from ._hamiltonian import hamiltonian_structure
+from ._law_algebra import law_algebra
 from ._laws import ConservedQuantities, Law, conserved_quantities, drift_along
 from ._noether import Generated, NoetherPair
 from ._structure import HamiltonianStructure
@@ -22,6 +24,7 @@ __all__ = [
     "DiscreteSymmetries",
     "FormHamiltonian",
     "Generated",
+    "GeneratorBasis",
     "HamiltonianStructure",
     "InvariantTensors",
     "Law",
@@ -38,9 +41,11 @@ __all__ = [
     "drift_along",
     "evidence_of",
     "flow_multiple",
+    "generator_basis",
     "hamiltonian_of",
     "hamiltonian_structure",
     "invariant_tensors",
+    "law_algebra",
     "law_units",
     "misfit",
     "symmetries",

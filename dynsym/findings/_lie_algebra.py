@@ -8,7 +8,7 @@ import numpy as np
 
 from .._checks import Array, DataError, frozen
 from ..algebra import LieAlgebra, certain_facts, identify, nearest_subalgebra, structure_constants
-from ..generators import Generators, affine, translations, with_time_scaling
+from ..generators import Generators
 from ..inner_product import Region
 
 _EXACT = 3e-8  # error below which constants count as exact
@@ -16,6 +16,7 @@ _CLOSED = 1e-8  # part of a bracket outside the span below which nothing is move
 _WIDEST = 0.15
 _FARTHEST = 10.0  # errors by which brackets may leave the span, and the span may be moved
 _LARGEST = 4_000_000  # matrix entries of a step towards a closed algebra (a fraction of a second)
+_RIDGE = 1e-9  # keeps the inner product definite where points lie in a plane
 _NODES = np.array([-np.sqrt(3.0), 0.0, np.sqrt(3.0)])  # Gauss-Hermite: exact for the squares of brackets
 _WEIGHTS = np.array([1 / 6, 2 / 3, 1 / 6])
 
@@ -42,7 +43,8 @@ def algebra_of(
         outside = float(np.linalg.norm(table - c @ (mix @ vectors), axis=2).max())
         if outside > reach:
             return None, (_open(outside, reach),)
-        old, angle, notes = np.linalg.inv(mix), 0.0, ()
+        old, angle = np.linalg.inv(mix), 0.0
+        notes: tuple[str, ...] = ()
         if outside > _CLOSED:
             c, old, angle, notes = _moved(generators, region, c, old, reach)
         named = _named(c, closure * min(1.0, float(np.linalg.norm(table))), error)
@@ -70,10 +72,10 @@ def _time_scale(generators: Generators, region: Region) -> float:
     return float(np.median(ratio)) if np.median(ratio) > 0 else 1.0
 
 
-def _values(generators: Generators, region: Region, span: float | None = None) -> tuple[Array, Array]:
+def _values(generators: Generators, region: Region, t_scale: float | None = None) -> tuple[Array, Array]:
     """Generators as value vectors (r, rows) on states and times, and all their brackets (r, r, rows)."""
     ramp = generators.ramps()
-    t_scale = _time_scale(generators, region) if span is None else span
+    t_scale = _time_scale(generators, region) if t_scale is None else t_scale
     x, unit = region.points, region.roots[:, None] / region.scale
     b = generators.time_scaling
     assert b is not None
@@ -98,21 +100,21 @@ def _moved(
     generators: Generators, region: Region, c: Array, old: Array, reach: float
 ) -> tuple[Array, Array, float, tuple[str, ...]]:
     """Constants of the nearest closed algebra, the generators in its basis, the angle moved, and notes."""
-    as_matrices = _affine_matrices(generators)
-    if as_matrices is None:
+    matrices = _affine_matrices(generators)
+    if matrices is None:
         return c, old, 0.0, ()
-    family, basis = _affine_family(generators)
-    q, r = len(family), len(generators)
+    # Centred states in units of the region, and time in units of the boosts: far from the origin, turns about it and
+    # translations would be nearly the same.
+    to = _normal_coordinates(generators, region)
+    inside = to @ matrices @ np.linalg.inv(to)
+    used = _places(generators)
+    q, r = len(used), len(generators)
     if ((q - r) * r) ** 2 * (r - 1) // 2 > _LARGEST:
         return c, old, 0.0, (f"{r} of {q} generators are too many to be moved to the nearest that close",)
-    places = np.linalg.lstsq(basis.reshape(q, -1).T, as_matrices.reshape(r, -1).T, rcond=None)[0]
-    products = np.einsum("jab,ibc->ijac", basis, basis)
-    tensor = (products - products.transpose(1, 0, 2, 3)).reshape(q, q, -1) @ np.linalg.pinv(
-        basis.reshape(q, -1)
-    )
-    values = _values(family, region, _time_scale(generators, region))[0]
-    gram = values @ values.T
-    gram = gram + 1e-8 * np.trace(gram) / q * np.eye(q)
+    rows, columns = np.transpose(used)
+    tensor = _brackets_of_units(used, len(to))
+    gram = _gram(generators, region, to, used)
+    places = inside[:, rows, columns].T
     found = nearest_subalgebra(places, tensor, gram)
     if not found.closed or found.angle > reach:
         said = f"they would have to be moved by {np.degrees(found.angle):.2g} degrees"
@@ -136,19 +138,50 @@ def _affine_matrices(generators: Generators) -> Array | None:
     return out
 
 
-def _affine_family(generators: Generators) -> tuple[Generators, Array]:
-    """The affine algebra that the generators lie in, and its matrices."""
+def _normal_coordinates(generators: Generators, region: Region) -> Array:
+    """The matrix (n + 2, n + 2) of (x, t, 1) -> ((x - mean) / scale, t / T, 1)."""
+    weights = region.roots**2
+    mean = weights @ region.points / weights.sum()
     n = generators.n_states
-    family = affine(n, generators.names)
-    if generators.time_scaling is not None and generators.time_scaling.any():
-        family = with_time_scaling(family)
-    if generators.ramps() is not None:
-        up = translations(n, generators.names)
-        zero = np.zeros_like(up.coefficients)
-        family = family + Generators(up.dictionary, zero, up.labels, None, up.coefficients)
-    matrices = _affine_matrices(family)
-    assert matrices is not None
-    return family, matrices
+    out = np.diag([*(1 / region.scale), 1 / (_time_scale(generators, region) or 1.0), 1.0])
+    out[:n, n + 1] = -mean / region.scale
+    return out
+
+
+def _places(generators: Generators) -> list[tuple[int, int]]:
+    """Row and column of each entry of the matrices of the affine algebra that the generators lie in."""
+    n = generators.n_states
+    columns = [*range(n), *([n] if generators.ramps() is not None else []), n + 1]
+    assert generators.time_scaling is not None
+    scaling = [(n, n)] if generators.time_scaling.any() else []
+    return [*((i, j) for i in range(n) for j in columns), *scaling]
+
+
+def _brackets_of_units(used: list[tuple[int, int]], size: int) -> Array:
+    """Constants (q, q, q) of the units E_ij as vector fields: [E_ij, E_kl] = E_kl E_ij - E_ij E_kl."""
+    q = len(used)
+    units = np.zeros((q, size, size))
+    for a, (i, j) in enumerate(used):
+        units[a, i, j] = 1.0
+    rows, columns = np.transpose(used)
+    forward = np.einsum("jab,ibc->ijac", units, units)
+    return np.asarray((forward - forward.transpose(1, 0, 2, 3))[:, :, rows, columns])
+
+
+def _gram(generators: Generators, region: Region, to: Array, used: list[tuple[int, int]]) -> Array:
+    """Inner products (q, q) of the units, as value vectors on the region and on times of mean 0 and variance 1."""
+    n = generators.n_states
+    weights = region.roots**2
+    u = region.points * np.diag(to)[:n] + to[:n, n + 1]
+    z = np.column_stack([u, np.zeros(len(u)), np.ones(len(u))])
+    moments = (z * weights[:, None]).T @ z
+    moments[n, n] = weights.sum()
+    moments += _RIDGE * np.trace(moments) / len(moments) * np.eye(len(moments))
+    rows, columns = np.transpose(used)
+    out = np.where(rows[:, None] == rows[None, :], moments[np.ix_(columns, columns)], 0.0)
+    if (n, n) in used:
+        out[-1, -1] = 1.0
+    return np.asarray(out)
 
 
 def _named(c: Array, closure: float, error: float) -> LieAlgebra:
