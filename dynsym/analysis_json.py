@@ -9,7 +9,16 @@ import numpy as np
 import sympy as sp
 
 from ._checks import DataError
-from .findings import DiscreteFinding, Law, Symmetries, SymmetryFinding, generator_basis, law_units
+from .findings import (
+    DiscreteFinding,
+    GeneratorUnits,
+    Law,
+    Symmetries,
+    SymmetryFinding,
+    generator_basis,
+    generator_units,
+    law_units,
+)
 from .refit import Refit
 
 if TYPE_CHECKING:
@@ -37,7 +46,7 @@ def record_of(analysis: Analysis) -> dict[str, Any]:
             },
             "conserved_quantities": [_law(law, units) for law in analysis.laws.findings],
             "independent_conserved": analysis.laws.independent,
-            "symmetries": [_symmetry(finding) for finding in analysis.symmetries.findings],
+            "symmetries": [_symmetry(finding, units) for finding in analysis.symmetries.findings],
             "algebra": _algebra(analysis.symmetries),
             "poisson_algebra": None if analysis.law_algebra is None else analysis.law_algebra.to_json(),
             "symmetry_certificate": {
@@ -99,8 +108,18 @@ def unit_of_law(law: Law, units: tuple[str, ...] | None) -> str | None:
         return None  # a unit that cannot be read, such as "arb. units", says nothing
 
 
-def _symmetry(finding: SymmetryFinding) -> dict[str, Any]:
-    parts = finding.generator.affine_parts()
+def units_of_symmetry(finding: SymmetryFinding, units: tuple[str, ...] | None) -> GeneratorUnits | None:
+    """Units of the entries of an affine generator; None where the units of the states are unknown or cannot be read."""
+    if units is None:
+        return None
+    try:
+        return generator_units(finding.generator, units)
+    except DataError:
+        return None
+
+
+def _symmetry(finding: SymmetryFinding, units: tuple[str, ...] | None) -> dict[str, Any]:
+    parts, own = finding.generator.affine_parts(), units_of_symmetry(finding, units)
     assert finding.generator.time_scaling is not None
     return {
         "label": finding.label,
@@ -114,6 +133,7 @@ def _symmetry(finding: SymmetryFinding) -> dict[str, Any]:
         "defect_lower": finding.verdict.lower,
         "reason": finding.verdict.reason,
         "trivial": finding.trivial,
+        "units": None if own is None else {"matrix": own.matrix, "offset": own.offset, "time_scaling": ""},
     }
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import dynsym as dy
+from dynsym._checks import DataError
 from dynsym.cli._app import app
-from dynsym.findings import generator_basis, law_algebra
+from dynsym.cli._tables import show_symmetries
+from dynsym.findings import generator_basis, generator_units, law_algebra
 from dynsym.findings._lie_algebra import algebra_of
 from dynsym.inner_product import generic_region
 
@@ -130,3 +134,57 @@ def test_noisy_springs_in_space_have_u3(tmp_path):
     assert done.law_algebra is not None
     assert done.law_algebra.algebra.known_as("u(3)")
     assert done.symmetries.algebra.name == "gl(3,C)"
+
+
+# --- units of generators
+
+
+def test_units_of_a_generator_follow_from_those_of_the_states():
+    names = ("x", "v")
+    turn = dy.generators.rotations(2, names)
+    own = generator_units(turn, {"x": "m", "v": "m/s"})
+    assert own.matrix == (("", "s"), ("1/s", ""))
+    assert own.offset == ("m", "m/s")
+    assert str(own) == "v d/dx in s, x d/dv in 1/s"
+    shift = dy.generators.translations(2, names).combine(np.array([[0.0], [1.0]]))
+    assert str(generator_units(shift, ("m", "m/s"))) == "d/dv in m/s"
+
+
+def test_scalings_are_pure_numbers_and_nonlinear_generators_have_no_units():
+    assert str(generator_units(dy.generators.scalings(2), ("m", "kg"))) == "pure numbers"
+    bent = dy.generators.custom([dy.VectorField(dy.Terms(["x^2"], ("x",)), [[1.0]])])
+    assert generator_units(bent, ("m",)) is None
+    boost = dy.generators.galilean(2, ("q",), ("v",), names=("q", "v")).combine(np.array([[0.0], [1.0]]))
+    assert generator_units(boost, ("m", "m/s")) is None
+    with pytest.raises(DataError, match="2 states need as many units, got 1"):
+        generator_units(dy.generators.scalings(2), ("m",))
+
+
+def test_change_of_units_changes_the_numbers_as_the_units_say():
+    """The slow twin: the same generator in kilometres and hours, entry by entry."""
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, 2)), rng.standard_normal(2)
+    scale = {"m": 1e-3, "s": 1 / 3600}  # one metre in km, one second in h
+    factor = np.array([scale["m"], scale["m"] / scale["s"]])
+    other = np.diag(factor) @ a @ np.diag(1 / factor)
+    terms = dy.Monomials(2, 1, names=("x", "v"))
+    family = dy.generators.custom([dy.VectorField(terms, np.column_stack([b, a]))])
+    own = generator_units(family, ("m", "m/s"))
+    for i in range(2):
+        for j in range(2):
+            size = eval(own.matrix[i][j] or "1", dict(scale))
+            assert other[i, j] == pytest.approx(a[i, j] * size)
+
+
+def test_units_reach_the_record_and_the_screen():
+    runs = [
+        dy.Trajectory(t=r.t, x=r.x, names=("x", "v"), units=("m", "m/s"))
+        for r in dy.systems.get("oscillator_1d").runs(6, 200)
+    ]
+    done = dy.analyze(runs, dy.AnalysisSettings(dictionary="poly(1)", invariants="poly(2)"))
+    record = done.to_json()
+    turn = next(s for s in record["symmetries"] if s["verdict"] == "certified" and s["matrix"][0][1])
+    assert turn["units"] == {"matrix": [["", "s"], ["1/s", ""]], "offset": ["m", "m/s"], "time_scaling": ""}
+    with StringIO() as text:
+        show_symmetries(Console(file=text, width=100), done.symmetries, runs[0].units)
+        assert "v d/dx in s" in text.getvalue()

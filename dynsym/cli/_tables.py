@@ -14,6 +14,7 @@ from rich.text import Text
 
 from ..algebra import PoissonAlgebra, clean_basis
 from ..analysis import Analysis
+from ..analysis_json import units_of_symmetry
 from ..certify import Verdict
 from ..findings import (
     CloudSymmetries,
@@ -45,7 +46,7 @@ def show_analysis(out: Console, done: Analysis) -> None:
     out.print()
     show_model(out, done.model, "Equations")
     show_laws(out, done.laws)
-    show_symmetries(out, done.symmetries)
+    show_symmetries(out, done.symmetries, done.runs[0].units)
     show_algebra(out, done.symmetries)
     if done.discrete is not None:
         show_discrete(out, done.discrete)
@@ -91,15 +92,25 @@ def show_laws(out: Console, found: ConservedQuantities) -> None:
     _findings(out, rows, "drift", found, _evidence(found))
 
 
-def show_symmetries(out: Console, found: Symmetries) -> None:
-    """Symmetries with verdict and bound, and the algebra they form."""
+def show_symmetries(out: Console, found: Symmetries, units: tuple[str, ...] | None = None) -> None:
+    """Symmetries with verdict and bound, the algebra they form, and the units of their coefficients where states have any."""
     name = "" if found.algebra is None or not len(found.generators) else f"; algebra {found.algebra.name}"
     _heading(out, f"Symmetries ({len(found.generators)} certified{name})")
     rows = [
         (f.verdict, f.label, Text(f.generator.expressions()[0], overflow="fold"), f.verdict.reason)
         for f in found.findings
     ]
-    _findings(out, rows, "kind", found, _together(found))
+    _findings(out, rows, "kind", found, "; ".join(filter(None, [_together(found), _units(found, units)])))
+
+
+def _units(found: Symmetries, units: tuple[str, ...] | None) -> str:
+    """The units of the coefficients that are no pure numbers."""
+    written: dict[str, str] = {}
+    for finding in found.findings:
+        own = units_of_symmetry(finding, units)
+        written |= {} if own is None else own.written
+    said = ", ".join(f"{term} in {unit}" for term, unit in written.items())
+    return f"units of the coefficients: {said}" if said else ""
 
 
 def show_algebra(out: Console, found: Symmetries) -> None:

@@ -13,7 +13,7 @@ from ._structure import HamiltonianStructure
 from ._symmetries import ITSELF, Symmetries, SymmetryFinding, candidates_over, symmetries
 from ._tensors import InvariantTensors, Multiplied, TensorFinding, invariant_tensors
 from ._trivial import flow_multiple
-from ._units import LawUnits, law_units
+from ._units import GeneratorUnits, LawUnits, generator_units, law_units
 
 __all__ = [
     "ITSELF",
@@ -25,6 +25,7 @@ __all__ = [
     "FormHamiltonian",
     "Generated",
     "GeneratorBasis",
+    "GeneratorUnits",
     "HamiltonianStructure",
     "InvariantTensors",
     "Law",
@@ -42,6 +43,7 @@ __all__ = [
     "evidence_of",
     "flow_multiple",
     "generator_basis",
+    "generator_units",
     "hamiltonian_of",
     "hamiltonian_structure",
     "invariant_tensors",

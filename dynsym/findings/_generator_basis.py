@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,13 +10,14 @@ import numpy as np
 
 from ..algebra import CleanBasis, LieAlgebra, clean_basis
 from ..generators import Generators
+from ._listed import Printed
 
 _LARGEST = 10  # dimension up to which brackets are shown; the table of a larger one is longer than a page
 _NOTHING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class GeneratorBasis:
+class GeneratorBasis(Printed):
     """Generators e_a = sum_i g_ai xi_i with simple brackets; made by `generator_basis`.
 
     Attributes
@@ -75,9 +75,6 @@ class GeneratorBasis:
 
     def __str__(self) -> str:
         return "\n  ".join([f"algebra {self.algebra.name}", *self.lines()])
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
 
     def plot(self) -> Any:
         """The table of brackets, as a matplotlib figure."""
