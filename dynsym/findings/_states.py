@@ -24,7 +24,7 @@ from ..certify import CERTIFIED, REFUTED, UNDECIDED, Level, Verdict
 from ..constancy import Constancy, Energy
 from ..discover import ConservationReading
 from ..inner_product import Region
-from ..spectral import relative_spectrum
+from ..spectral import Spectrum, relative_spectrum
 from ._search import Search, grades_of
 
 _MARGIN = 3  # held-out runs beyond the directions that were open when the function was chosen
@@ -38,6 +38,7 @@ _FAR_BEYOND = 10.0  # times the noise: variation that no law of the noise is mad
 _COMBINATIONS = 3  # power of the number of terms, for the worst of their combinations
 _LOUD = 1.0  # noise of h as a share of its motion, from which on nothing is said
 _UNMOVED = 1e-20
+_SHOWN = 8  # directions whose variation is given in units of the noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +81,11 @@ class StatesJudge:
         upper = self.constancy.energy(coefficients, slow=False).bounds(self.level.z)[1]
         agree = upper <= self.level.delta
         return "weak rows and within-run variance" if agree else "weak rows"
+
+    def whitened(self, spectrum: Spectrum) -> Array:
+        """Variation of the most constant functions along the runs in units of what the noise leaves; about 1 for laws."""
+        energies = [self.constancy.energy(v) for v in spectrum.vectors.T[:_SHOWN]]
+        return np.array([np.sqrt(e.raw / e.noise) for e in energies if e.noise > 0])
 
     def _status(self, own: Energy, lower: float, upper: float, obstacle: str) -> tuple[str, str]:
         drift = own.share(own.estimate)
