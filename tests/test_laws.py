@@ -313,3 +313,28 @@ def test_the_data_have_the_states() -> None:
     runs = [dy.Trajectory(np.arange(20.0), np.random.default_rng(k).normal(size=(20, 2))) for k in range(6)]
     with pytest.raises(dy.DataError, match="but the data have the states"):
         dy.conserved_quantities(runs, dy.Monomials(2, 2, names=("a", "b")))
+
+
+# --- states that depend on others
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+@pytest.mark.parametrize(("kind", "relation"), [((1.0, 2.0), "s = x + 2*v"), ((3.0, 0.0), "s = 3*x")])
+def test_a_state_that_is_linear_in_others_adds_no_laws(noise, kind, relation) -> None:
+    """On the plane s = a x + b v many functions agree with the energy: one law, not several."""
+    f = lambda t, x: [x[1], -x[0]]  # noqa: E731
+    rng = np.random.default_rng(0)
+    runs = []
+    for run in flow(f, starts(2, 10), 8, 200):
+        y = np.c_[run.x, run.x @ np.array(kind)]
+        runs.append(dy.Trajectory(run.t, y + noise * rng.standard_normal(y.shape), names=("x", "v", "s")))
+    terms = dy.Monomials(3, 2, names=("x", "v", "s"))
+    model = dy.fit(runs, dy.Monomials(3, 1, names=terms.names), penalty=dy.Stepwise())
+    for found in (dy.conserved_quantities(runs, terms), dy.conserved_quantities(model, terms)):
+        assert found.independent <= 1
+        assert all("s" not in law.expression for law in found.findings)
+        said = [w for w in found.warnings if "in all samples" in w]
+        assert len(said) == 1
+        if noise == 0.0:
+            assert relation in said[0]
+    assert [law.expression for law in dy.conserved_quantities(runs, terms).findings] == ["x**2 + v**2"]

@@ -22,10 +22,11 @@ from ..spectral import Spectrum
 from ..trajectory import AnyRun, Trajectory, as_runs
 from ..vector_field import VectorField
 from ._canonical import as_undecided, shortened
+from ._dependent import Dependent, dependent_states
 from ._drift import Drift, HeldOut, drift_along, with_drift
 from ._evidence import coverage_of, evidence_of, unpruned
 from ._listed import Listed
-from ._search import Search
+from ._search import NOTHING, Search
 from ._states import StatesJudge, states_search
 
 FIELD = "field"
@@ -203,15 +204,17 @@ def _from_field(
 ) -> tuple[ConservedQuantities, Search]:
     """From a field, fitted or exact, with the second opinion of the states where there are any."""
     field = data.field if isinstance(data, Model) else data
-    search = Search.of(field, own, where, evidence_of(data), level)
+    dependent = dependent_states(data.runs, data.noise) if isinstance(data, Model) else NOTHING
+    search = Search.of(field, own, where, evidence_of(data), level, dependent)
     chosen, undecided = search.run()
     if not isinstance(data, Model):
         laws = [_law(own, v, verdict, lambda c: Drift(0.0, 0.0), level) for v, verdict in chosen + undecided]
         return _found(laws, search, where, level), search
     held = HeldOut.of(data, own, search.region)
     laws = [_law(own, v, verdict, held.drift, level) for v, verdict in chosen + undecided]
-    laws = _with_states(data, own, laws, search)
-    return replace(_found(laws, search, where, level), coverage=coverage_of(data, search.region)), search
+    laws = _with_states(data, laws, search, dependent)
+    found = replace(_found(laws, search, where, level), coverage=coverage_of(data, search.region))
+    return replace(found, warnings=dependent.warnings), search
 
 
 def _slightly_broken(found: ConservedQuantities, search: Search) -> bool:
@@ -250,7 +253,8 @@ def _from_runs(
         parts = [Trajectory(ensemble.t[part], ensemble.x[part], runs[0].names) for part in ensemble.slices]
         text = f"the {len(ensemble.t)} samples of {ensemble.n_runs} run(s)"
         where = restricted(replace(region_around(parts), description=text) if region is None else region, own)
-        search, judge = states_search(Constancy.of(ensemble, own, level.delta), where, level)
+        dependent = dependent_states(parts, ensemble.sd)
+        search, judge = states_search(Constancy.of(ensemble, own, level.delta), where, level, dependent)
         chosen, undecided = search.run()
 
         def along(c: Array) -> Drift:
@@ -262,18 +266,19 @@ def _from_runs(
         ]
         # A sparse form of what was open may turn out broken: then it is no finding.
         laws = [law for law in laws if law.verdict.status != REFUTED]
-        return replace(_found(laws, search, where, level), whitened=judge.whitened(search.reading.spectrum))
+        found = _found(laws, search, where, level)
+        return replace(found, whitened=judge.whitened(search.reading.spectrum), warnings=dependent.warnings)
 
 
-def _with_states(model: Model, dictionary: Dictionary, laws: list[Law], search: Search) -> list[Law]:
+def _with_states(model: Model, laws: list[Law], search: Search, dependent: Dependent) -> list[Law]:
     """The laws of a field with the second opinion of the states, and those that only the states can certify."""
-    origins = model.source.origins
+    origins, dictionary = model.source.origins, search.dictionary
     try:
         ensemble = ensemble_of(model.runs, dictionary, model.noise, origins)
     except DataError:
         return laws  # no run is long enough to vary: the field's evidence stands alone
     constancy = Constancy.of(ensemble, dictionary, search.level.delta)
-    other, judge = states_search(constancy, search.region, search.level)
+    other, judge = states_search(constancy, search.region, search.level, dependent)
 
     def along(c: Array) -> Drift:
         return Drift(*drift_along(ScalarFunction(dictionary, c), model.runs, model.noise))

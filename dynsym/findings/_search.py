@@ -20,6 +20,7 @@ from ..lie_derivative import conservation_matrix, gradient_gram, law_matrix
 from ..spectral import relative_spectrum
 from ..vector_field import VectorField
 from ._canonical import Judge, as_undecided, fitted_numbers, simplify
+from ._dependent import Dependent
 from ._laws_together import LawsTogether, conserved_together
 
 _NEW = 0.2  # sine of the angle to what is already listed, above which a function is a new one
@@ -36,6 +37,7 @@ _STEPS, _STEPS_LEAST = (
     5.0,
 )  # the same along runs, as a multiple of the next step of the spectrum, and at least
 _MOST_PRODUCTS = 300
+NOTHING = Dependent()
 _VANISHING = 1e-13  # share of its terms' gradients below which the gradient of a function is rounding
 
 
@@ -58,7 +60,13 @@ class Search:
 
     @classmethod
     def of(
-        cls, field: VectorField, dictionary: Dictionary, region: Region, evidence: Evidence, level: Level
+        cls,
+        field: VectorField,
+        dictionary: Dictionary,
+        region: Region,
+        evidence: Evidence,
+        level: Level,
+        dependent: Dependent = NOTHING,
     ) -> Search:
         around = fair(field, region)
         reading = read_conservation(field, dictionary, around)
@@ -66,6 +74,7 @@ class Search:
         theta2 = np.mean(dictionary.evaluate(around.points) ** 2, axis=0)
         speed2 = float(np.mean(np.sum((field.evaluate(around.points) / around.scale) ** 2, axis=1)))
         usable = np.diag(reading.gram) > 1e-24 * theta2 * speed2
+        usable &= dependent.free(dictionary, around.points)
         grades = [index for _, index in _usable_grades(dictionary, usable)]
         together = conserved_together(field.dictionary, dictionary, reading, around, evidence, level, grades)
 
@@ -95,7 +104,12 @@ class Search:
 
     def leaves_some(self, laws: list[Array], most: float) -> bool:
         """Whether some function with a defect up to `most` is no combination of the laws and their products."""
-        low = self.reading.spectrum.vectors[:, self.reading.spectrum.values <= most]
+        index = np.flatnonzero(self.usable)
+        spectrum = relative_spectrum(
+            self.reading.operator[:, index], self.reading.gram[np.ix_(index, index)], ""
+        )
+        low = np.zeros((self.dictionary.n_terms, spectrum.dimension(most)))
+        low[index] = spectrum.vectors[:, : low.shape[1]]
         return bool(low.shape[1]) and bool(self._fresh(low, self._known(laws)).shape[1])
 
     def adds(self, vector: Array, laws: list[Array]) -> bool:
