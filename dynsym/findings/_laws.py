@@ -218,7 +218,12 @@ def _from_field(
 
 
 def _slightly_broken(found: ConservedQuantities, search: Search) -> bool:
-    """Whether some function with a defect below twice the tolerance is no combination of certified laws."""
+    """Whether some function with a defect below twice the tolerance is no combination of certified laws.
+
+    Where the data do not see all functions of the dynamics, no fit of them all decides anything.
+    """
+    if not np.isfinite(found.coverage):
+        return False
     known = [h.coefficients for h in found.functions]
     return search.leaves_some(known, 2 * found.level.delta)
 
