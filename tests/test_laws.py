@@ -309,6 +309,13 @@ def test_a_product_of_laws_that_vanishes_on_all_data_lists_nothing() -> None:
     assert len(chosen) >= 2
 
 
+def test_a_field_that_does_not_move_leaves_nothing_to_look_at_again() -> None:
+    rest = dy.VectorField(dy.Monomials(2, 1), np.zeros((2, 3)))
+    where = region_around([dy.Trajectory(np.arange(30.0), np.random.default_rng(0).normal(size=(30, 2)))])
+    search = Search.of(rest, dy.Monomials(2, 2), where, evidence_of(rest), LEVEL)
+    assert not search.leaves_some([], 0.1)
+
+
 def test_the_data_have_the_states() -> None:
     runs = [dy.Trajectory(np.arange(20.0), np.random.default_rng(k).normal(size=(20, 2))) for k in range(6)]
     with pytest.raises(dy.DataError, match="but the data have the states"):

@@ -105,6 +105,8 @@ class Search:
     def leaves_some(self, laws: list[Array], most: float) -> bool:
         """Whether some function with a defect up to `most` is no combination of the laws and their products."""
         index = np.flatnonzero(self.usable)
+        if not len(index):
+            return False
         spectrum = relative_spectrum(
             self.reading.operator[:, index], self.reading.gram[np.ix_(index, index)], ""
         )
