@@ -1,5 +1,6 @@
 """Verdicts: what the data allow to be said about a defect, of one direction or of all directions of a subspace at once."""
 
+from ._lack_of_fit import LackOfFit, lack_of_fit
 from ._subspace import SubspaceBound, bound_subspace
 from ._verdict import CERTIFIED, REFUTED, UNDECIDED, Evidence, Level, Openings, Verdict, judge
 
@@ -8,10 +9,12 @@ __all__ = [
     "REFUTED",
     "UNDECIDED",
     "Evidence",
+    "LackOfFit",
     "Level",
     "Openings",
     "SubspaceBound",
     "Verdict",
     "bound_subspace",
     "judge",
+    "lack_of_fit",
 ]

@@ -31,6 +31,7 @@ from scipy import stats
 from .._checks import Array, require
 
 CERTIFIED, REFUTED, UNDECIDED = "certified", "refuted", "undecided"
+_MATERIAL = 0.5  # share of delta from which on structure in the residuals forbids any verdict
 _ROUNDING = 1e-8  # defects below this are rounding, whatever the statistics say
 
 
@@ -124,6 +125,8 @@ class Evidence:
         Why the data cannot carry a claim about the region at all, in words; empty if they can.
     free
         (n p, k) changes of the coefficients that the constraints of the fit allowed, or None without constraints.
+    chance
+        Probability that residuals of a right model look as systematic as these: the p-value of the misfit.
     """
 
     coefficients: Array
@@ -132,6 +135,11 @@ class Evidence:
     misfit: float
     uncovered: str = ""
     free: Array | None = None
+    chance: float = 0.0
+
+    def lacks_fit(self, level: Level) -> bool:
+        """Whether the model class is too small: structure in the residuals that is neither chance nor immaterial."""
+        return self.misfit > level.delta * _MATERIAL and self.chance < level.alpha
 
 
 def judge(
@@ -173,7 +181,7 @@ def judge(
     upper = float(np.sqrt(upper2 / size)) + open_part
     lower = float(np.sqrt(lower2 / size))
     broken = _contradicts_zero(plain, moments, level) and defect > _ROUNDING
-    status, reason = _status(level, upper, lower, broken, open_part, evidence.misfit)
+    status, reason = _status(level, upper, lower, broken, open_part, evidence)
     if status == CERTIFIED and imposed:
         status, reason = UNDECIDED, "the constraints of the fit impose it: the data were not asked"
     elif status == CERTIFIED and evidence.uncovered:
@@ -226,13 +234,11 @@ def _contradicts_zero(plain: float, moments: _Moments, level: Level) -> bool:
 
 
 def _status(
-    level: Level, upper: float, lower: float, broken: bool, open_part: float, misfit: float
+    level: Level, upper: float, lower: float, broken: bool, open_part: float, evidence: Evidence
 ) -> tuple[str, str]:
-    if misfit > level.delta / 2:
-        return (
-            UNDECIDED,
-            f"the model class leaves {misfit:.0%} of the dynamics unexplained in a systematic way",
-        )
+    if evidence.lacks_fit(level):
+        left = f"the model class leaves {evidence.misfit:.0%} of the dynamics unexplained in a systematic way"
+        return UNDECIDED, f"lack of fit, p = {evidence.chance:.1g}: {left}"
     if lower > level.delta:
         return REFUTED, f"the defect is at least {lower:.2g}"
     if broken:

@@ -2,10 +2,11 @@
 
 from ._clouds import CloudFinding, CloudSymmetries, cloud_symmetries
 from ._discrete import DiscreteFinding, DiscreteSymmetries, discrete_symmetries
-from ._evidence import evidence_of, misfit
+from ._evidence import evidence_of
 from ._forms import FormHamiltonian, hamiltonian_of
 from ._hamiltonian import hamiltonian_structure
 from ._laws import ConservedQuantities, Law, conserved_quantities, drift_along
+from ._misfit import Misfit, misfit, misfit_of
 from ._noether import Generated, NoetherPair
 from ._structure import HamiltonianStructure
 from ._symmetries import ITSELF, Symmetries, SymmetryFinding, candidates_over, symmetries
@@ -26,6 +27,7 @@ __all__ = [
     "InvariantTensors",
     "Law",
     "LawUnits",
+    "Misfit",
     "Multiplied",
     "NoetherPair",
     "Symmetries",
@@ -43,5 +45,6 @@ __all__ = [
     "invariant_tensors",
     "law_units",
     "misfit",
+    "misfit_of",
     "symmetries",
 ]

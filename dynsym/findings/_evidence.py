@@ -6,21 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from .._checks import Array
 from ..certify import Evidence, Openings
 from ..dictionary import Monomials
 from ..inner_product import Region
 from ..regression import Information, Model, free_directions
-from ..trajectory import Trajectory
 from ..vector_field import VectorField
+from ._misfit import misfit_of
 
 _VISIBLE = 4.0  # a column must stand out of the noise inside theta by this factor to count as seen
 _THIN = {1: 6, 2: 4, 3: 4, 4: 3}  # by number of states: degree of the surfaces that one run is tested for
 _THIN_FLOOR = 1e-6
 _IMMATERIAL = 1e-3  # relative size of systematic residuals that are not blown up into openings
-_SLACK = 2.0  # residuals up to this multiple of the expected noise are not called structure
 _MOST_ROWS = 4000
 
 
@@ -30,15 +28,16 @@ def evidence_of(model: Model | VectorField) -> Evidence:
         n_all = model.coefficients.size
         nothing = Openings(np.zeros((n_all, 0)), np.zeros(0), np.zeros(0))
         return Evidence(model.coefficients.ravel(), [], nothing, 0.0)
-    structure = misfit(model)
-    openings = joined(openings_of(model), structural_openings(model, structure))
+    left = misfit_of(model)
+    openings = joined(openings_of(model), structural_openings(model, left.size))
     return Evidence(
         model.coefficients.ravel(),
         model.covariance_blocks,
         openings,
-        float(np.max(structure)),
+        float(np.max(left.size)),
         uncovered(model),
         None if model.constraint is None else free_directions(model.constraint),
+        left.p_value,
     )
 
 
@@ -193,56 +192,3 @@ def _effect(
         equation, coefficients
     )
     return float(max(1.0, np.trace(block) / max(float(np.trace(plain)), 1e-300)))
-
-
-def misfit(model: Model) -> Array:
-    """Relative size of what the residuals show beyond noise, (n,): sqrt(max(0, s^2 - (2 e)^2)) / rms(target).
-
-    e is the error expected from the noise in the states, direct and through theta. Where derivatives were given their
-    noise is not known, and e comes from the residuals of nearest neighbours in state space instead: noise differs between
-    neighbours, structure does not.
-    """
-    out = np.zeros(model.field.n_states)
-    theta, target, runs = _some_rows(model)
-    residual = target - theta @ model.coefficients.T
-    expected = [
-        model.method.row_noise(run, model.noise) for run in model.runs if len(run) >= model.method.shortest
-    ]
-    known = [e for e in expected if e is not None]
-    if len(known) < len(expected):
-        noise2 = _neighbour_noise(np.concatenate([run.x for run in runs]), residual)
-    else:
-        leak = np.einsum("np,pq,nq->n", model.coefficients, model.information.leak, model.coefficients)
-        noise2 = np.mean([np.square(e) for e in known], axis=0) + leak / max(
-            model.information.total.n_rows, 1
-        )
-    size2 = np.mean(target**2, axis=0)
-    structure = np.maximum(np.mean(residual**2, axis=0) - _SLACK**2 * noise2, 0.0)
-    np.divide(structure, size2, out=out, where=size2 > 0)
-    return np.sqrt(out)
-
-
-def _some_rows(model: Model) -> tuple[Array, Array, list[Trajectory]]:
-    """Rows of as many runs as give a few thousand."""
-    thetas, targets, runs, count = [], [], [], 0
-    for run in model.runs:
-        if len(run) < model.method.shortest:
-            continue
-        rows = model.method.rows(run, model.field.dictionary, model.noise)
-        thetas.append(rows.theta)
-        targets.append(rows.target)
-        runs.append(run)
-        count += len(rows.theta)
-        if count >= _MOST_ROWS:
-            break
-    return np.concatenate(thetas), np.concatenate(targets), runs
-
-
-def _neighbour_noise(x: Array, residual: Array) -> Array:
-    """Half the mean squared difference of the residuals of nearest neighbours in state space, (n,)."""
-    if len(x) < 20:
-        return np.mean(residual**2, axis=0)
-    spread = x.std(axis=0)
-    tree = cKDTree(x / np.where(spread > 0, spread, 1.0))
-    _, nearest = tree.query(tree.data, k=2)
-    return 0.5 * np.mean((residual - residual[nearest[:, 1]]) ** 2, axis=0)
