@@ -8,7 +8,6 @@ nearest neighbours in state space that lie in other stretches of time: structure
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,7 +17,7 @@ from scipy import stats
 from scipy.spatial import cKDTree
 
 from .._checks import Array
-from ..certify import LackOfFit, lack_of_fit
+from ..certify import LackOfFit, Stretches, lack_of_fit
 from ..dictionary import Dictionary, Monomials
 from ..regression import Model
 from ..regression._sandwich import independent
@@ -246,19 +245,28 @@ def _tested(rows: _Rows, base: Array, white: Array, equation: int) -> LackOfFit:
     inside = base.T @ target
     residual = target - base @ inside
     if np.linalg.norm(residual) <= 1e-12 * np.linalg.norm(target) or not white.shape[1]:
-        return lack_of_fit(np.zeros((0, 0)), np.zeros(0))
+        return lack_of_fit(Stretches(np.zeros((0, 0)), np.zeros((0, 0, 0)), np.zeros(0)), np.zeros(0))
     new = rows.theta @ white[:p] + rows.fresh @ white[p:]
     first = np.flatnonzero(np.diff(rows.stretch, prepend=-1))
-    scores = np.add.reduceat(new * residual[:, None], first)
-    shared = sum(float(np.sum((a.T @ b) ** 2)) for a, b in _pieces(base, new, first))
+    pieces = list(zip(np.split(base, first[1:]), np.split(new, first[1:]), np.split(residual, first[1:])))
+    shared = sum(float(np.sum((a.T @ b) ** 2)) for a, b, _ in pieces)
     left = float(np.clip(1 - shared / white.shape[1], 0.05, 1.0))
-    joined, _ = independent(scores, np.zeros((len(scores), 0, 0)), rows.owner.tolist())
+    data = _joined(pieces, rows.owner)
     slopes = np.linalg.lstsq(rows.theta, target, rcond=_RANK)[0]
-    return lack_of_fit(joined, -white.T @ (rows.leak[:, :p] @ slopes), left)
+    return lack_of_fit(data, -white.T @ (rows.leak[:, :p] @ slopes), left)
 
 
-def _pieces(a: Array, b: Array, first: npt.NDArray[np.intp]) -> Iterator[tuple[Array, Array]]:
-    return zip(np.split(a, first[1:]), np.split(b, first[1:]))
+def _joined(pieces: list[tuple[Array, Array, Array]], owner: npt.NDArray[np.intp]) -> Stretches:
+    """Stretches, joined where their scores hang together."""
+    q = pieces[0][1].shape[1]
+    scores = np.stack([z.T @ e for _, z, e in pieces])
+    sums = np.zeros(
+        (len(pieces), q + 1, q + 1)
+    )  # shares, and the squares in the last corner: all are summed alike
+    for total, (_, z, e) in zip(sums, pieces):
+        total[:q, :q], total[q, q] = z.T @ z, e @ e
+    scores, sums = independent(scores, sums, owner.tolist())
+    return Stretches(scores, sums[:, :q, :q], sums[:, q, q])
 
 
 def _beyond_noise(model: Model, rows: _Rows) -> tuple[Array, Array]:

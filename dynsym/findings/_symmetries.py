@@ -72,6 +72,9 @@ class Symmetries(Listed):
     upper
         Bound of the defect of all combinations of the certified generators at once; inf where they are only certified
         one by one.
+    at_most
+        How many directions of the candidates can have a defect of delta or less: all others are refuted at once, at level
+        alpha. The number of candidates where nothing is excluded.
     coverage
         Largest ratio of the root mean square of a function of the dictionary in the region to that on the data: 1 if the data
         fill the region as the claim weighs it, inf if some function that may be in the dynamics vanishes on them.
@@ -88,6 +91,7 @@ class Symmetries(Listed):
     whitened: Array
     upper: float
     coverage: float
+    at_most: int
     warnings: tuple[str, ...] = ()
 
     @property
@@ -107,6 +111,11 @@ class Symmetries(Listed):
 
     def _measures(self) -> list[str]:
         lines = []
+        if self.at_most < len(self.spectrum.values):
+            rest = len(self.spectrum.values) - self.at_most
+            lines.append(
+                f"  at most {self.at_most} can be symmetries: the other {rest} directions are refuted together"
+            )
         if np.isfinite(self.upper):
             lines.append(f"  all combinations of the certified ones: at most {self.upper:.1e}")
         if len(self.whitened):
@@ -226,6 +235,7 @@ def _search(
         together.whitened,
         upper,
         coverage,
+        together.at_most,
         notes,
     )
 
