@@ -41,7 +41,7 @@ def least_outside(least: float, relative: Array, hidden: float, alpha: float) ->
     --------
     >>> import numpy as np
     >>> from dynsym.certify import least_outside
-    >>> round(least_outside(0.5, np.diag([0.01, 0.0]), 0.0, 0.05), 2)
+    >>> round(float(least_outside(0.5, np.diag([0.01, 0.0]), 0.0, 0.05)), 2)
     0.4
     >>> least_outside(0.5, np.diag([0.01, 0.0]), np.inf, 0.05)
     0.0
@@ -53,4 +53,4 @@ def least_outside(least: float, relative: Array, hidden: float, alpha: float) ->
     else:
         draws = np.random.default_rng(0).standard_normal((_DRAWS, len(values))) ** 2 @ values
         norm2 = float(np.quantile(draws, 1 - alpha)) if len(values) else 0.0
-    return least * max(0.0, 1.0 - np.sqrt(norm2) - hidden) if np.isfinite(hidden) else 0.0
+    return least * max(0.0, 1.0 - float(np.sqrt(norm2)) - hidden) if np.isfinite(hidden) else 0.0

@@ -22,7 +22,7 @@ claim, instead of a confidence ball around c, is ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,10 @@ _ROUNDING = 1e-8  # defects below this are rounding, whatever the statistics say
 class Level:
     """The tolerance and the error level of a claim, over `trials` candidates at once.
 
+    alpha bounds the probability that a verb certifies anything that is false, and for itself the one that it refutes anything
+    that is true. Where several ways lead to a certificate each has its `share` of alpha; within a way, each candidate that is
+    tested alone has an equal part of that.
+
     Examples
     --------
     >>> from dynsym.certify import Level
@@ -49,6 +53,7 @@ class Level:
     delta: float = 0.05
     alpha: float = 0.05
     trials: int = 1
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         require(
@@ -56,11 +61,21 @@ class Level:
         )
         require(0 < self.alpha < 0.5, f"alpha must lie between 0 and 0.5, got {self.alpha}")
         require(self.trials >= 1, f"trials must be at least 1, got {self.trials}")
+        require(0 < self.share <= 1, f"share is a part of alpha above 0 and at most 1, got {self.share}")
 
     @property
     def z(self) -> float:
-        """Normal quantile of alpha shared among the trials."""
-        return float(stats.norm.isf(self.alpha / self.trials))
+        """Normal quantile of the certifying level, shared among the trials."""
+        return float(stats.norm.isf(self.certifying / self.trials))
+
+    def way(self, share: float) -> Level:
+        """The level of one of several ways to a certificate: its share of this one."""
+        return replace(self, share=self.share * share)
+
+    @property
+    def certifying(self) -> float:
+        """The error level of one way to a certificate."""
+        return self.alpha * self.share
 
 
 @dataclass(frozen=True)

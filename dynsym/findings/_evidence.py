@@ -19,6 +19,9 @@ _VISIBLE = 4.0  # a column must stand out of the noise inside theta by this fact
 _THIN = {1: 6, 2: 4, 3: 4, 4: 3}  # by number of states: degree of the surfaces that one run is tested for
 _THIN_FLOOR = 1e-6
 _IMMATERIAL = 1e-3  # relative size of systematic residuals that are not blown up into openings
+_MEAN_OF = (
+    12  # neighbouring samples whose mean is taken: four times its noise stays above the noise of one sample
+)
 _MOST_ROWS = 4000
 
 
@@ -102,7 +105,8 @@ def uncovered(model: Model) -> str:
 
     Samples on which a polynomial vanishes say nothing about dynamics that differ by a multiple of that polynomial, whatever
     dictionary was fitted. One run is tested with polynomials up to the degree that invariants of its motion usually have;
-    several runs, which would have to share such a set, with quadratic ones.
+    several runs, which would have to share such a set, with quadratic ones. Where noise hides whether several runs are thin,
+    the means of neighbouring samples decide: on a surface the polynomial vanishes in the mean too, and the noise is less.
     """
     n = model.field.n_states
     single = len({block.run for block in model.compressed.blocks}) == 1
@@ -122,8 +126,44 @@ def uncovered(model: Model) -> str:
     noise = float(np.sqrt(np.sum((slope.transpose(0, 2, 1) @ direction) ** 2)))
     if float(values[-1]) > max(_VISIBLE * noise, _THIN_FLOOR):
         return ""
+    if not single and _thick_in_the_mean(model, dictionary, x.mean(axis=0), scale):
+        return ""
     what = "one run" if single else "all runs"
     return f"{what} lie on one surface of degree {degree} or less: what happens beside it is not in the data"
+
+
+def _thick_in_the_mean(model: Model, dictionary: Monomials, centre: Array, scale: Array) -> bool:
+    """Whether no quadratic polynomial vanishes on the means of neighbouring samples, up to noise and its bias."""
+    noise = model.noise / scale
+    n, means, slopes = len(noise), [], []
+    for run in model.runs:
+        count = len(run) // _MEAN_OF
+        if not count:
+            continue
+        z = (run.x[: count * _MEAN_OF] - centre) / scale
+        means.append(dictionary.evaluate(z).reshape(count, _MEAN_OF, -1).mean(axis=1))
+        slope = (dictionary.jacobian(z) * noise).reshape(count, _MEAN_OF, -1, n)
+        slopes.append(slope)
+    if not means:
+        return False
+    theta = np.concatenate(means)
+    if len(theta) < 2 * dictionary.n_terms:
+        return False
+    slope = np.concatenate(slopes)
+    # E p(z + noise) - p(z), exact for quadratic polynomials.
+    unit = np.eye(n)
+    zero = dictionary.evaluate(np.zeros((1, n)))[0]
+    curved = sum(
+        0.5 * s**2 * (dictionary.evaluate(e[None])[0] + dictionary.evaluate(-e[None])[0] - 2 * zero)
+        for s, e in zip(noise, unit)
+    )
+    size = np.linalg.norm(theta, axis=0)
+    _, values, right = np.linalg.svd(np.linalg.qr(theta / size, mode="r"))
+    directions = right.T / size
+    heard = np.einsum("gmpk,pj->gmkj", slope, directions, optimize=True)
+    spread = np.sqrt(np.sum(heard**2, axis=(0, 1, 2))) / _MEAN_OF
+    shift = np.sqrt(len(theta)) * np.abs(curved @ directions)
+    return bool((values > np.maximum(_VISIBLE * spread + shift, _THIN_FLOOR)).all())
 
 
 def openings_of(model: Model) -> Openings:

@@ -49,11 +49,12 @@ class Simultaneous:
     upper: float
     whitened: Array
     slack: float  # largest ratio of the norm that span is orthonormal in to the denominator of rho, squared
+    alpha: float  # error level of the bound
     at_most: int  # symmetries at the tolerance: all other directions are refuted at once
     _coordinates: Array  # (d, q): theta -> coordinates in the span
     _leaves: Array  # (k, q): theta -> U^T A theta
 
-    def bound_of(self, weights: Array, alpha: float) -> float:
+    def bound_of(self, weights: Array) -> float:
         """Bound of |A theta|^2 for one direction (q,) at or near the subspace; inf if there is none."""
         if self.bound is None:
             return float(np.inf)
@@ -61,9 +62,9 @@ class Simultaneous:
         if share == 0:
             return float(np.inf)
         moved = float(np.linalg.norm(self._leaves @ weights)) / share
-        return self.bound.upper(alpha, moved) * share**2
+        return self.bound.upper(self.alpha, moved) * share**2
 
-    def bound_of_all(self, forms: Array, alpha: float) -> float:
+    def bound_of_all(self, forms: Array) -> float:
         """Bound of rho for all combinations of generators (q, r) near the subspace at once; inf if there is none."""
         if self.bound is None or forms.shape[1] > self.span.shape[1]:
             return float(np.inf)
@@ -72,7 +73,7 @@ class Simultaneous:
         if np.abs(np.diag(triangle)).min() <= 1e-9 * np.abs(triangle).max():
             return float(np.inf)
         moved = float(np.linalg.norm(np.linalg.solve(triangle.T, leaves.T), 2))
-        return float(np.sqrt(self.bound.upper(alpha, moved) * self.slack))
+        return float(np.sqrt(self.bound.upper(self.alpha, moved) * self.slack))
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,8 @@ def hold_together(
 ) -> Simultaneous:
     """The largest d such that all combinations of the d least broken directions are certified at once.
 
-    The dimensions are tested in order, each at level alpha, up to the first that fails; the first false claim can only be made
-    by one test.
+    The dimensions are tested in order, each at the certifying level, up to the first that fails; the first false claim can
+    only be made by one test.
     """
     q = len(candidates)
     if not evidence.covariance or candidates.ramps() is not None:
@@ -143,14 +144,14 @@ def hold_together(
         whitened.append(float(np.sqrt(values2[k] / max(size2, 1e-300))))
         if k and not failed and values2[k] >= _APART * size2:
             bound, outside, slack = chain.bound(noise, level.delta)
-            upper2 = bound.upper(level.alpha) * slack
+            upper2 = bound.upper(level.certifying) * slack
             failed = upper2 > level.delta**2
             best = best if failed else (k, bound, outside, upper2, slack)
         clear = values2[k] - size2 > (_CLEAR * level.delta) ** 2
         if failed or clear or fresh.size * (k + 2) > _MOST_NUMBERS:
             break
         noise.append(fresh)
-    return _record(best, chain, np.array(whitened), _at_most(chain, evidence, level))
+    return _record(best, chain, np.array(whitened), level.certifying, _at_most(chain, evidence, level))
 
 
 @dataclass(eq=False)
@@ -206,7 +207,7 @@ def _at_most(chain: _Chain, evidence: Evidence, level: Level) -> int:
 def _none(whitened: Array, most: int, q: int) -> Simultaneous:
     """Nothing is certified at once."""
     return Simultaneous(
-        np.zeros((q, 0)), None, np.inf, whitened, 1.0, most, np.zeros((0, q)), np.zeros((0, q))
+        np.zeros((q, 0)), None, np.inf, whitened, 1.0, 0.5, most, np.zeros((0, q)), np.zeros((0, q))
     )
 
 
@@ -219,7 +220,11 @@ def _halves(evidence: Evidence) -> list[tuple[npt.NDArray[np.intp], Array]]:
 
 
 def _record(
-    best: tuple[int, SubspaceBound, Array, float, float] | None, chain: _Chain, whitened: Array, most: int
+    best: tuple[int, SubspaceBound, Array, float, float] | None,
+    chain: _Chain,
+    whitened: Array,
+    alpha: float,
+    most: int,
 ) -> Simultaneous:
     if best is None:
         return _none(whitened, most, len(chain.candidates))
@@ -228,5 +233,13 @@ def _record(
     matrix = chain.reading.matrix
     inverse: Array = np.asarray(np.linalg.pinv(chain.reading.spectrum.vectors), dtype=np.float64)
     return Simultaneous(
-        span, bound, float(np.sqrt(upper2)), whitened, slack, most, inverse[:d], outside.T @ matrix.operator
+        span,
+        bound,
+        float(np.sqrt(upper2)),
+        whitened,
+        slack,
+        alpha,
+        most,
+        inverse[:d],
+        outside.T @ matrix.operator,
     )

@@ -30,6 +30,7 @@ from ._trivial import flow_multiple
 
 _MOST_UNDECIDED = 6
 ITSELF = "the dynamics itself"  # label of xi = f
+_TOGETHER = 0.8  # share of alpha of the tests of whole subspaces; the rest is that of single directions
 _APART = 0.1  # norm of a combination of generators of norm 1 below which it is noise rather than another one
 
 
@@ -149,7 +150,8 @@ def symmetries(
     delta
         Tolerance: the largest scale-free defect a certified symmetry may have.
     alpha
-        Error level, shared among the candidates.
+        Probability that anything false is certified: most of it for subspaces, the rest for single directions, shared among
+        the candidates; half of each where a selection left terms out and all of them may be looked at again.
     region
         What the verdicts speak of; default a tube around the data, or generic points for an exact field.
     laws
@@ -175,7 +177,7 @@ def symmetries(
     field = model.field if isinstance(model, Model) else model
     own = candidates_over(candidates, field.names)
     where = _region(model, region)
-    level = Level(delta, alpha, len(own))
+    level = Level(delta, alpha, len(own), 1 / _looks(model))
     with one_blas_thread():
         found = _search(model, own, where, region is not None, level)
         # Selection drops small terms that a symmetry needs. A direction that is broken only slightly is looked at
@@ -187,6 +189,12 @@ def symmetries(
                 note = "terms that the selection left out would break these symmetries: verdicts on the fit of all terms"
                 found = replace(again, warnings=(*again.warnings, note))
     return _marked(found, field, laws)
+
+
+def _looks(model: Model | VectorField) -> int:
+    """How often a field may be looked at: as it was selected, and with all terms."""
+    pruned = isinstance(model, Model) and model.constraint is None and not model.support.all()
+    return 2 if pruned else 1
 
 
 def _marked(found: Symmetries, field: VectorField, laws: Sequence[ScalarFunction]) -> Symmetries:
@@ -210,8 +218,9 @@ def _search(
     around = where if given else fair(field, where)
     reading = read_symmetries(own, field, around)
     evidence = evidence_of(model)
-    together = hold_together(own, field, reading, around, evidence, level)
-    judged = _judge_with(own, field, reading, around, evidence, level, together)
+    joint, alone = level.way(_TOGETHER), level.way(1 - _TOGETHER)
+    together = hold_together(own, field, reading, around, evidence, joint)
+    judged = _judge_with(own, field, reading, around, evidence, alone, together)
     certified, undecided = _sort(reading.spectrum, judged, level)
     findings = _canonical(own, field, reading, certified, judged, level, together)
     findings += [
@@ -276,7 +285,7 @@ def _judge_with(
             eta = (ramp.evaluate(region.points)[0] / region.scale * region.roots[:, None]).ravel()
             operator = np.vstack([operator, equivariance_matrix(ramp, field.dictionary, region)])
             offset = np.concatenate([eta, np.zeros(len(eta))])
-        at_once = together.bound_of(weights, level.alpha)
+        at_once = together.bound_of(weights)
         return judge(operator, reading.size(weights), evidence, level, offset, at_once)
 
     return judged
@@ -350,8 +359,8 @@ def _broken_together(
     forms: list[Array], plain: list[tuple[Array, Verdict]], together: Simultaneous, level: Level
 ) -> bool:
     """Whether some combination of the simpler forms may be broken although none of the fitted ones is."""
-    before = together.bound_of_all(np.stack([v for v, _ in plain], axis=1), level.alpha)
-    after = together.bound_of_all(np.stack(forms, axis=1), level.alpha)
+    before = together.bound_of_all(np.stack([v for v, _ in plain], axis=1))
+    after = together.bound_of_all(np.stack(forms, axis=1))
     return before <= level.delta < after
 
 
