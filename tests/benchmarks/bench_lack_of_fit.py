@@ -1,9 +1,9 @@
 """How often the lack-of-fit gate calls a model class too small; prints one table of rates (level 0.05).
 
-Right classes (van der Pol's oscillator with cubic terms, Lorenz's with quadratic ones) and small ones (linear terms for both),
-over the law of the errors, their place (in the derivatives: strong rows; in the states: the rows that `fit` chooses), their size and the
-number of samples in 8 runs. Columns: how often the richer dictionary alone is significant, how often the p-value of the whole test is
-below 0.05, and how often the gate closes (significant, and larger than delta / 2 with delta = 0.05).
+Right classes (van der Pol's oscillator with cubic terms, Lorenz's with quadratic ones) and small ones (linear terms for
+both), over the law of the errors, their place (in the derivatives: strong rows; in the states: the rows that `fit` chooses),
+their size and the number of samples in 8 runs. Columns: how often the richer dictionary alone is significant, how often the
+p-value of the whole test is below 0.05, and how often the gate closes (significant, and larger than delta / 2, delta = 0.05).
 
 Run with: python tests/benchmarks/bench_lack_of_fit.py --repeats 100
 """
