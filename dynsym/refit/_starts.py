@@ -91,8 +91,8 @@ def snapped(family: Generators, span: Array, table: Array | None) -> Array:
     norms = np.linalg.norm(family.vectors, axis=1)
     try:
         near = nearest_subalgebra(span, table, gram=np.diag(norms**2))
-    except DataError:  # too large for a dense step
-        return span
+    except (DataError, np.linalg.LinAlgError):  # too large for a dense step, or LAPACK's SVD gave up on one
+        return span  # a start all the same: settling decides whether an algebra is near
     return np.asarray(near.basis) if near.closed and near.angle <= _LARGEST_ANGLE else span
 
 
