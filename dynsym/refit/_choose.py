@@ -13,6 +13,7 @@ from ..generators import Generators
 from ._settle import Settled
 
 _ALPHA = 0.05
+_REFUTED = 0.01  # p value of the lack of fit below which an algebra that was merely suggested is refuted
 _ROUNDING = 1e-22  # squared held-out errors below this share of the targets are rounding
 
 
@@ -34,6 +35,8 @@ class Tried:
         The candidates that the weights of its generators refer to.
     label
         Where it came from, in words.
+    lack
+        p value of the test that it is true beside the fit without symmetry.
     """
 
     settled: Settled
@@ -42,6 +45,7 @@ class Tried:
     told: bool
     family: Generators
     label: str
+    lack: float = 1.0
 
     @property
     def size(self) -> int:
@@ -91,12 +95,12 @@ def admissible(one: Tried, plain: Array, targets: Array) -> bool:
     """Whether an algebra holds its own against the plain fit.
 
     One that was certified or given stays unless its held-out error is significantly larger; one that a spectrum merely
-    suggests has to lower the error by more than a standard error.
+    suggests has to lower the error by more than a standard error, and a test of its lack of fit must not refute it.
     """
     beside = compared(one.errors, plain, targets)
     if one.told:
         return not beside.significant
-    return beside.difference < -beside.standard_error
+    return beside.difference < -beside.standard_error and one.lack >= _REFUTED
 
 
 def chosen(tried: Sequence[Tried], plain: Array, targets: Array) -> Tried | None:

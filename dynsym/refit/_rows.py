@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from .._checks import Array
 from ..compress import Factor
@@ -16,6 +17,7 @@ from ..regression import Model
 from ._brackets import Frame
 
 _RANK = 1e-11
+_FEWEST = 10  # degrees of freedom of the noise below which nothing is tested
 _NOISE_FLOOR = 1e-3  # smallest share of an equation's size that counts as its noise: exact equations do not rule the others
 
 
@@ -73,6 +75,23 @@ class Rows:
         a = np.linalg.lstsq(rows / size, self.target, rcond=_RANK)[0] / size
         miss = rows @ a - self.target
         return np.asarray(basis @ a), float(miss @ miss) + self.rest
+
+    @cached_property
+    def least(self) -> float:
+        """Residual sum of squares of the fit over all free coordinates."""
+        return self.fitted(np.eye(self.free.shape[1]))[1]
+
+    def lack_of_fit(self, residual: float, freedom: int) -> float:
+        """p value of the F test that a model with this residual and so many parameters is true; 1 if too few rows are left.
+
+        Residuals that hang together in time make it too small, so that a symmetry is refused rather than invented.
+        """
+        f = self.free.shape[1]
+        left = self.total.n_rows * len(self.weights) - f
+        if left < _FEWEST or f <= freedom:
+            return 1.0
+        ratio = (residual - self.least) / (f - freedom) / max(self.least / left, 1e-300)
+        return float(stats.f.sf(max(ratio, 0.0), f - freedom, left))
 
     def coefficients(self, c: Array) -> Array:
         """Free coordinates (f,) as C (n, p)."""

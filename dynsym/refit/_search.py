@@ -149,4 +149,5 @@ def _same(first: Settled, second: Settled) -> bool:
 def tried(problem: Problem, settled: Settled, given: bool, label: str) -> Tried:
     """A settled field with its errors on left-out data."""
     left_out = problem.rows.left_out(settled.tangent)
-    return Tried(settled, left_out, problem.rows.judged(left_out), given, problem.family, label)
+    lack = problem.rows.lack_of_fit(settled.residual, settled.freedom)
+    return Tried(settled, left_out, problem.rows.judged(left_out), given, problem.family, label, lack)
