@@ -11,6 +11,7 @@ from scipy import linalg, sparse
 
 from dynsym._checks import Array
 from dynsym.optim._constraints import LinearConstraint
+from dynsym.optim._curves import Curve
 from dynsym.optim._datafits import Datafit, Quadratic
 from dynsym.optim._matrices import Matrix, squared_column_norms, vstack, weighted_gram
 from dynsym.optim._norms import Group
@@ -47,6 +48,11 @@ class Splitting:
             for shape, *pieces in zip(shapes, *split, strict=True)
         ]
 
+    @property
+    def weights(self) -> list[float]:
+        """The weight of each part."""
+        return [_weight(part) for part in self.parts]
+
     def value(self, v: Array) -> float:
         """Return g(v)."""
         return sum(part.norm(piece) for part, (piece,) in zip(self.parts, self._pieces(v), strict=True))
@@ -62,6 +68,25 @@ class Splitting:
             for part, (piece, size) in zip(self.parts, self._pieces(v, step), strict=True)
         ]
         return np.concatenate(moved)
+
+    def bent_prox(self, v: Array, step: Array, curves: Sequence[Curve]) -> Array:
+        """Return the proximal map of the sizes bent by one curve for each part."""
+        moved = [
+            part.bent_prox(piece, size, curve).ravel()
+            for part, curve, (piece, size) in zip(self.parts, curves, self._pieces(v, step), strict=True)
+        ]
+        return np.concatenate(moved)
+
+    def sizes(self, v: Array) -> list[Array]:
+        """Return the sizes that each part sums."""
+        return [part.sizes(piece) for part, (piece,) in zip(self.parts, self._pieces(v), strict=True)]
+
+    def tilted(self, v: Array, curves: Sequence[Curve]) -> tuple[Proximable, ...]:
+        """Return the convex penalties that touch the bent ones at v."""
+        return tuple(
+            part.tilted(piece, curve)
+            for part, curve, (piece,) in zip(self.parts, curves, self._pieces(v), strict=True)
+        )
 
     def into_dual_ball(self, u: Array) -> Array:
         """Return the nearest point to u in the dual ball of g, by Moreau's decomposition."""
@@ -106,6 +131,10 @@ def _curvature(datafit: Datafit) -> Array:
         diagonal = squared_column_norms(datafit.rows()[0])
     largest = float(diagonal.max())
     return np.maximum(diagonal, _LEAST_CURVATURE * largest) if largest > 0 else np.ones(len(diagonal))
+
+
+def _weight(part: Proximable) -> float:
+    return _weight(part.penalty) if isinstance(part, Composed) else float(part.weight)  # type: ignore[attr-defined]
 
 
 def _covering(part: Proximable, shape: tuple[int, int]) -> Proximable:
