@@ -40,7 +40,7 @@ from .findings import (
     symmetries,
 )
 from .generators import Generators
-from .promote import SymmetryBreaking
+from .promote import FieldBreaking, FunctionBreaking, Recovered, SymmetryBreaking, recover
 from .refit import Refit, refit
 from .regression import Model, Stepwise, fit
 from .sections import Bivector, Density, Metric, OneForm, ScalarFunction, TwoForm
@@ -75,8 +75,10 @@ __all__ = [
     "Derivatives",
     "Dictionary",
     "DiscreteSymmetries",
+    "FieldBreaking",
     "FormHamiltonian",
     "Fourier",
+    "FunctionBreaking",
     "Generators",
     "HamiltonianStructure",
     "Integrator",
@@ -90,6 +92,7 @@ __all__ = [
     "OneForm",
     "Path",
     "Radial",
+    "Recovered",
     "Refit",
     "ScalarFunction",
     "Stability",
@@ -132,6 +135,7 @@ __all__ = [
     "parse_dictionary",
     "path",
     "quality",
+    "recover",
     "refit",
     "save_compressed",
     "sections",

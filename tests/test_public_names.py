@@ -34,6 +34,7 @@ NOUNS = {
         "OneForm",
         "TwoForm",
     ),
+    "Recovered",
     *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
 }
 VERBS = {
@@ -49,6 +50,7 @@ VERBS = {
         "open_runs",
     ),
     *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking"),
+    *("FieldBreaking", "FunctionBreaking", "recover"),
     "cloud_symmetries",
     "discrete_symmetries",
     *("bootstrap", "path", "stability"),

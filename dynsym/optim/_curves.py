@@ -61,16 +61,27 @@ class Curve:
         or zero.
         """
         s = np.asarray(s, dtype=float)
-        t, e, h = np.broadcast_to(threshold, s.shape), self.bend, self.power
+        t = np.broadcast_to(threshold, s.shape)
+        x = self._logarithmic_root(s, t) if self.power == 0 else self._root(s, t)
+        kept = 0.5 * (x - s) ** 2 + t * self._each(x) < 0.5 * s**2
+        return np.where(kept, x, 0.0)
+
+    def _logarithmic_root(self, s: Array, t: Array) -> Array:
+        """Larger root of (x - s)(x + e) + t e = 0, or 0."""
+        e = self.bend
+        inside = (s + e) ** 2 - 4 * t * e
+        return np.where(inside > 0, np.maximum(s - e + np.sqrt(np.maximum(inside, 0.0)), 0.0) / 2, 0.0)
+
+    def _root(self, s: Array, t: Array) -> Array:
+        """The same by Newton's method from the right, where the left side is convex and increasing."""
         x = s.copy()
         for _ in range(_NEWTON):
             slope = self.slope(x)
-            rise = 1 - t * (1 - h) * slope / (x + e)
+            rise = 1 - t * (1 - self.power) * slope / (x + self.bend)
             step = np.where(rise > 0, (x + t * slope - s) / np.where(rise > 0, rise, 1.0), np.inf)
             # Left of zero, or of the point where the left side turns, there is no root.
             x = np.where(np.isfinite(step), np.maximum(x - step, 0.0), 0.0)
-        kept = 0.5 * (x - s) ** 2 + t * self._each(x) < 0.5 * s**2
-        return np.where(kept, x, 0.0)
+        return x
 
     def _each(self, s: Array) -> Array:
         logs = np.log1p(s / self.bend)

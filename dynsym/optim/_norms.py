@@ -161,9 +161,7 @@ class Group(Proximable):
         factor = np.append(_shrink(sizes, self._thresholds(step, v.shape, labels)), 1.0)
         return (factor[labels] * v.ravel()).reshape(v.shape)
 
-    def _thresholds(
-        self, step: float | Array, shape: tuple[int, ...], labels: npt.NDArray[np.intp]
-    ) -> Array:
+    def _thresholds(self, step: float | Array, shape: tuple[int, ...], labels: npt.NDArray[np.intp]) -> Array:
         steps = np.broadcast_to(step, shape).ravel()
         # balance() made the step constant in each group, so the last index of a group speaks for all of it.
         group_step = np.ones(int(labels.max()) + 1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -78,7 +79,9 @@ class Reweighted:
     steps: int = 5
 
     def __post_init__(self) -> None:
-        require(0 <= self.power < 1, f"power must lie in [0, 1), got {self.power}; 1 is the convex norm itself")
+        require(
+            0 <= self.power < 1, f"power must lie in [0, 1), got {self.power}; 1 is the convex norm itself"
+        )
         require(0 < self.floor < 1, f"floor must lie between 0 and 1, got {self.floor}")
         require(0 < self.decay < 1, f"decay must lie between 0 and 1, got {self.decay}")
         require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
@@ -90,9 +93,10 @@ class Reweighted:
         parts = tuple(part for part in rest if isinstance(part, Proximable))
         with one_blas_thread():
             run = Run(smooth.compressed(), parts, problem.constraint, convex)
-            curves = self.descend(run)
-            if curves is None:
+            rounds = list(self.descend(run))
+            if not rounds:
                 return replace(convex, solver="Reweighted", chosen="convex", convex=convex)
+            curves = rounds[-1]
             tilted = SumPenalty(run.splitting.tilted(run.z, curves))
         try:
             refined = self.convex.minimise(Problem(smooth, tilted, problem.constraint))
@@ -100,24 +104,23 @@ class Reweighted:
             refined = error.last
         return self._better(problem, run, curves, convex, refined)
 
-    def descend(self, run: Run) -> list[Curve] | None:
-        """Step with the bend falling; return the last curves, or None where every size is zero."""
+    def descend(self, run: Run) -> Iterator[list[Curve]]:
+        """Step with the bend falling, and yield the curves after each round; nothing where every size is zero."""
         scale = [float(s.max(initial=0.0)) for s in run.splitting.sizes(run.z)]
         if not any(scale):
-            return None
+            return
         scale = [size or max(scale) for size in scale]
         least = run.thresholds() if run.step.H.any() else [0.0] * len(scale)
         rounds = int(np.ceil(np.log(self.floor) / np.log(self.decay)))
         solver = run.step.factor(run.rho)
-        curves: list[Curve] = []
         for k in range(rounds + 1):
             relative = max(self.decay**k, self.floor)
             curves = [
                 Curve(max(relative * size, low), self.power) for size, low in zip(scale, least, strict=True)
             ]
             for _ in range(self.steps):
-                run.advance(solver, lambda v, step: run.splitting.bent_prox(v, step, curves))
-        return curves
+                run.advance(solver, partial(run.splitting.bent_prox, curves=curves))
+            yield curves
 
     def _better(
         self, problem: Problem, run: Run, curves: Sequence[Curve], convex: Solution, refined: Solution
