@@ -188,7 +188,7 @@ class Bombieri:
     --------
     >>> import dynsym as dy
     >>> import numpy as np
-    >>> np.diag(dy.inner_product.Bombieri().gram(dy.Monomials(2, 2))).tolist()  # 1, x, y, x^2, x y, y^2
+    >>> np.diag(dy.inner_product.Bombieri().gram(dy.Monomials(2, 2))).round(12).tolist()  # 1, x, y, x^2, x y, y^2
     [1.0, 1.0, 1.0, 1.0, 0.5, 1.0]
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -160,7 +160,7 @@ class Run:
             float(np.sqrt(2 * misfit)), float(np.linalg.norm(np.sqrt(self.splitting.metric) * self.Kw0))
         )
         self.primal = self.dual = self.gap = float("inf")
-        self.best = w0
+        self.best = self.w = w0
 
     def _begin(self, start: Solution | None) -> None:
         """Take over split variable, multiplier and step size from a solution nearby."""
@@ -182,20 +182,27 @@ class Run:
 
     def iterate(self, tol: float, max_iter: int) -> bool:
         """Step until the stopping rule holds; return whether it does."""
-        solver = self.step.factor(self.rho)
-        interval, next_change, next_certificate = float(_CHECK_EVERY), _CHECK_EVERY, 0
-        while self.steps < max_iter:
-            previous = self.z
-            w, Kw, multiplier = self.advance(solver)
-            if self.steps % _CHECK_EVERY and self.steps < max_iter:
-                continue
-            ratio = self._measure(Kw, previous)
+        next_certificate = 0
+        for w, _, multiplier in self.rounds(max_iter):
             settled = max(self.primal, self.dual) <= tol
             if (settled and self.steps >= next_certificate) or self.steps >= max_iter:
                 self._certify(w, multiplier)
                 next_certificate = self.steps + self.steps // 10
                 if settled and self.gap <= tol:
                     return True
+        return False
+
+    def rounds(self, max_iter: int) -> Iterator[tuple[Array, Array, Array]]:
+        """Step, and yield w, K w and the multiplier each time that residuals were measured and before rho changes."""
+        solver = self.step.factor(self.rho)
+        interval, next_change = float(_CHECK_EVERY), _CHECK_EVERY
+        while self.steps < max_iter:
+            previous = self.z
+            w, Kw, multiplier = self.advance(solver)
+            if self.steps % _CHECK_EVERY and self.steps < max_iter:
+                continue
+            ratio = self._measure(Kw, previous)
+            yield w, Kw, multiplier
             if self.steps >= next_change:
                 interval *= _INTERVAL_GROWTH
                 next_change = self.steps + int(interval)
@@ -203,7 +210,6 @@ class Run:
                     factor = float(np.clip(np.sqrt(ratio), 1 / _BALANCE, _BALANCE))
                     self.rho = float(np.clip(factor * self.rho, *_RHO_RANGE))
                     solver = self.step.factor(self.rho)
-        return False
 
     def advance(
         self, solver: Callable[[Array], Array], prox: Callable[[Array, Array], Array] | None = None
@@ -217,6 +223,7 @@ class Run:
         self.z = (prox or self.splitting.prox)(relaxed + self.y / M, 1.0 / M)
         self.y = self.y + M * (relaxed - self.z)
         self.steps += 1
+        self.w = w
         return w, Kw, multiplier
 
     def _measure(self, Kw: Array, previous: Array) -> float:
@@ -262,7 +269,7 @@ class Run:
 
     def pull(self, v: Array) -> Array:
         """Return Z^T K^T v."""
-        return self.step.feasible.pull(self.splitting.K.T @ v)
+        return self.step.feasible.pull(self.splitting.adjoint @ v)
 
     @cached_property
     def invert_hessian(self) -> Callable[[Array], Array] | None:

@@ -54,6 +54,12 @@ class Curve:
         """Return psi'(s)."""
         return np.asarray((self.bend / (np.asarray(s) + self.bend)) ** (1 - self.power))
 
+    def level(self, threshold: float) -> float:
+        """Return a size up to which `prox` is zero: the least value of x + threshold psi'(x) over x >= 0."""
+        ratio = threshold * (1 - self.power) / self.bend
+        lowest = self.bend * (max(ratio, 1.0) ** (1 / (2 - self.power)) - 1)
+        return float(lowest + threshold * (self.bend / (lowest + self.bend)) ** (1 - self.power))
+
     def prox(self, s: Array, threshold: float | Array) -> Array:
         """Return argmin_x (x - s)^2 / 2 + threshold psi(x) over x >= 0, for each s >= 0.
 

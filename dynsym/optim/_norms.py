@@ -18,8 +18,8 @@ from dynsym.optim._penalties import Composed, Proximable, check_weight, fitting
 # Below this ratio of threshold to largest singular value, squared singular values from the Gram matrix are no
 # longer accurate at the threshold (their error is eps * s_max^2), and a thin SVD is taken instead.
 _GRAM_RATIO = 1e-5
-# From this order on a symmetric eigenproblem for part of the spectrum is faster than the whole one.
-_PARTIAL = 80
+# From this order on, a symmetric eigenproblem for less than this share of the spectrum is faster than the whole one.
+_PARTIAL, _FEW = 120, 0.2
 
 
 def _shrink(sizes: Array, threshold: float | Array) -> Array:
@@ -317,13 +317,15 @@ def _threshold_singular_values(v: Array, threshold: float) -> Array:
 
 
 def _eigenvectors_above(gram: Array, level: float) -> tuple[Array, Array]:
-    """Return the eigenvalues above the level and their vectors; of large matrices no others are computed."""
-    if len(gram) >= _PARTIAL:
+    """Return the eigenvalues above the level and their vectors; where they are few, no others are computed."""
+    # At most trace / level eigenvalues lie above the level.
+    if len(gram) >= _PARTIAL and np.trace(gram) < _FEW * len(gram) * level:
         squares, V = linalg.eigh(
             gram, subset_by_value=(level, np.inf), driver="evr", check_finite=False, overwrite_a=True
         )
     else:
-        squares, V = linalg.eigh(gram, check_finite=False)
+        # numpy's call costs a third of scipy's where the matrix is small.
+        squares, V = np.linalg.eigh(gram)
     keep = squares > level
     return squares[keep], V[:, keep]
 
@@ -331,12 +333,10 @@ def _eigenvectors_above(gram: Array, level: float) -> tuple[Array, Array]:
 def _bend_singular_values(v: Array, threshold: float, curve: Curve) -> Array:
     """Return v with its singular values as the curve leaves them."""
     tall = v if v.shape[0] >= v.shape[1] else v.T
-    squares, V = linalg.eigh(tall.T @ tall, check_finite=False)
-    sizes = np.sqrt(np.maximum(squares, 0.0))
-    if sizes[-1] == 0:
-        return v
-    moved = curve.prox(sizes, threshold)
-    keep = moved > _GRAM_RATIO * sizes[-1]
-    V = V[:, keep]
-    out = (tall @ (V * (moved[keep] / sizes[keep]))) @ V.T
+    gram = tall.T @ tall
+    # What the Gram matrix cannot tell from zero is set to zero.
+    level = max(curve.level(threshold), _GRAM_RATIO * float(np.sqrt(np.trace(gram))))
+    squares, V = _eigenvectors_above(gram, level**2)
+    sizes = np.sqrt(squares)
+    out = (tall @ (V * (curve.prox(sizes, threshold) / sizes))) @ V.T
     return out if tall is v else out.T

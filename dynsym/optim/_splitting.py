@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -40,9 +41,20 @@ class Splitting:
     cuts: tuple[int, ...]
     only_identities: bool
 
+    @cached_property
+    def adjoint(self) -> Matrix:
+        """K^T, stored row by row."""
+        return sparse.csr_array(self.K.T) if sparse.issparse(self.K) else np.ascontiguousarray(self.K.T)
+
+    @cached_property
+    def _shapes(self) -> list[tuple[int, ...]]:
+        return [part.split_shape(self.shape) for part in self.parts]
+
     def _pieces(self, *vectors: Array) -> list[tuple[Array, ...]]:
+        shapes = self._shapes
+        if len(shapes) == 1:
+            return [tuple(vector.reshape(shapes[0]) for vector in vectors)]
         split = [np.split(vector, self.cuts) for vector in vectors]
-        shapes = [part.split_shape(self.shape) for part in self.parts]
         return [
             tuple(piece.reshape(shape) for piece in pieces)
             for shape, *pieces in zip(shapes, *split, strict=True)
@@ -186,9 +198,10 @@ class QuadraticStep:
         """Return b -> a; rho may be zero where `curved`."""
         if len(self.H) == 0:
             return lambda b: b
-        lower = linalg.cho_factor(self.H + rho * self.S, lower=True, check_finite=False)
+        lower, _ = linalg.cho_factor(self.H + rho * self.S, lower=True, check_finite=False)
         shape = (-1, len(self.H))
-        return lambda b: linalg.cho_solve(lower, b.reshape(shape).T, check_finite=False).T.ravel()
+        # LAPACK itself: the checks around it cost more than a small system.
+        return lambda b: linalg.lapack.dpotrs(lower, b.reshape(shape).T, lower=1)[0].T.ravel()
 
     @property
     def curved(self) -> bool:
