@@ -29,6 +29,8 @@ _RHO_RANGE = (1e-7, 1e7)
 _VANISHING = 1e-4
 # An objective below this share of its value at the start counts as zero when the gap is made relative.
 _NEGLIGIBLE = 1e-8
+# Below this share of what there was at the start there is only rounding.
+_ROUNDING = 1e-12
 # Without data, the first threshold as a share of |K w|^2 / g(K w), the mean size in K w weighted by size.
 _FIRST_THRESHOLD = 0.3
 
@@ -143,15 +145,17 @@ class Run:
         self.datafit, self.constraint = datafit, constraint
         self.splitting = split(parts, datafit)
         self.step = quadratic_step(datafit, self.splitting, constraint)
+        begin = None
         if not self.step.H.any():
             # Without data there is no curvature to measure steps by.
-            self.splitting, self.step = _natural(self.splitting, self.step)
+            begin = _least_image(self.splitting, self.step)
+            self.splitting, self.step = _natural(self.splitting, self.step, begin)
         w0 = self.step.feasible.w0
         self.Kw0 = self.splitting.K @ w0
         self.slope = self.step.feasible.pull(datafit.gradient(w0.reshape(datafit.shape)).ravel())
         misfit = datafit.value(w0.reshape(datafit.shape))
         self.start = misfit + self.splitting.value(self.Kw0)
-        self.z = self.Kw0
+        self.z = self.Kw0 if begin is None else begin
         self.y = np.zeros(len(self.Kw0))
         self.rho, self.steps = 1.0, 0
         self._begin(start)
@@ -265,6 +269,10 @@ class Run:
             dual = self.datafit.predict(self.step.feasible.along(moved).reshape(shape))
             gap = min(gap, 0.5 * np.sum((residual - at_w + dual) ** 2) + penalty - float(inside @ Kw))
         objective = 0.5 * float(np.sum(residual**2)) + penalty
+        if objective <= _ROUNDING * self.start:
+            # Zero but for rounding, and nothing lies below zero.
+            self.gap = objective / self.start if self.start > 0 else 0.0
+            return
         self.gap = float(max(gap, 0.0) / max(objective, _NEGLIGIBLE * self.start, np.finfo(float).tiny))
 
     def pull(self, v: Array) -> Array:
@@ -290,13 +298,18 @@ class Run:
         return out if self.constraint.residual(out) <= CONSTRAINT_TOLERANCE else self.constraint.project(w)
 
 
-def _natural(splitting: Splitting, step: QuadraticStep) -> tuple[Splitting, QuadraticStep]:
-    """Scale the metric so that rho = 1 thresholds at a share of the sizes of K w at its least norm."""
-    feasible = step.feasible
-    v = splitting.K @ feasible.w0
-    if len(step.S):
-        pulled = feasible.pull(splitting.K.T @ (splitting.metric * v))
-        v = splitting.K @ feasible.point(-step.factor(1.0)(pulled))
+def _least_image(splitting: Splitting, step: QuadraticStep) -> Array:
+    """The K w of least norm, in the metric, on the feasible set; zero where it is zero up to rounding."""
+    v = splitting.K @ step.feasible.w0
+    if len(step.S) == 0:
+        return np.asarray(v)
+    pulled = step.feasible.pull(splitting.adjoint @ (splitting.metric * v))
+    least = splitting.K @ step.feasible.point(-step.factor(1.0)(pulled))
+    return np.asarray(least if np.linalg.norm(least) > _ROUNDING * np.linalg.norm(v) else 0 * v)
+
+
+def _natural(splitting: Splitting, step: QuadraticStep, v: Array) -> tuple[Splitting, QuadraticStep]:
+    """Scale the metric so that rho = 1 thresholds at a share of the sizes of v."""
     length = float(splitting.metric @ v**2)
     if length == 0:
         return splitting, step

@@ -122,9 +122,12 @@ def cells() -> dict[Key, float]:
 
 
 def freedom(key: Key) -> int:
-    """Parameters of the class: a subspace or r centres up to what phi absorbs, and the coefficients of phi."""
+    """Parameters of the class: a subspace (ortho) or the flat through r centres (quad), and the coefficients of phi.
+
+    phi absorbs turns of u_1..u_r within their span, and moves of the centres within the flat that they span.
+    """
     target, _, d, m, r = key
-    inner = r * (m - r) if target == "ortho" else r * m
+    inner = r * (m - r) if target == "ortho" else r * (m - r + 1)
     return inner + math.comb(r + d, d)
 
 
