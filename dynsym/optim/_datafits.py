@@ -271,7 +271,7 @@ class Exact(Datafit):
             object.__setattr__(self, name, getattr(whole, name))
 
     @cached_property
-    def conditions(self) -> tuple[LinearConstraint, ...]:  # type: ignore[override]
+    def conditions(self) -> tuple[LinearConstraint, ...]:
         rows = sparse.kron(sparse.eye_array(self.shape[0]), self.R) if self.shape[0] > 1 else self.R
         return (LinearConstraint(rows, self.Y.T.ravel()),)
 

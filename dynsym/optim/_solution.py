@@ -97,3 +97,6 @@ class Solution:
                 f"  {self.message}",
             ]
         )
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{self}</pre>"
