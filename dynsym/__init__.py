@@ -43,7 +43,7 @@ from .generators import Generators
 from .promote import SymmetryBreaking
 from .refit import Refit, refit
 from .regression import Model, Stepwise, fit
-from .sections import Bivector, Density, Metric, OneForm, ScalarFunction, TwoForm
+from .sections import Bivector, Density, Metric, OneForm, ScalarFunction, TwoForm, VectorFunction
 from .selection import (
     Bootstrap,
     L1Weights,
@@ -103,6 +103,7 @@ __all__ = [
     "Trajectory",
     "TwoForm",
     "VectorField",
+    "VectorFunction",
     "WeakForm",
     "accessor",
     "algebra",

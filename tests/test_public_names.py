@@ -33,6 +33,7 @@ NOUNS = {
         "Multiplied",
         "OneForm",
         "TwoForm",
+        "VectorFunction",
     ),
     *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
 }
