@@ -17,12 +17,14 @@ from ..map_derivative import complete, exact_moved_matrix, map_action, moved_map
 from ..maps import AffineMap, exact_map_matrix, map_matrix
 from ..optim import Composed, Group
 from ..sections import Representation
+from ..spectral import null_space
 from ._kept import Kept, kept_maps
 
 _ZERO = 1e-13  # entries of the operator below this, relative to the largest, are rounding
 _VANISHED = (
     1e-8  # share of the coefficients' own image up to which a norm counts as zero: solvers stop near 1e-10
 )
+_FORCED = 1e-10  # length of a row of an orthonormal basis below which it is zero
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,10 @@ class MapBreaking(Composed):
         free = c != 0
         zero = [row for k in self._vanishing(c) for row in self._groups[k]]
         if zero and free.any():
-            picked = sparse.csr_matrix(self.operator)[zero][:, np.flatnonzero(free)].toarray()
-            picked = picked[np.abs(picked).max(axis=1) > 0]
-            size = np.abs(c[free])
-            if len(picked):
-                c[free] -= size * np.linalg.lstsq(picked * size, picked @ c[free], rcond=1e-12)[0]
+            allowed = null_space(sparse.csr_matrix(self.operator)[zero][:, np.flatnonzero(free)].toarray())
+            # A coefficient that no allowed direction moves is zero, not merely small.
+            forced = np.linalg.norm(allowed, axis=1) < _FORCED
+            c[free] = np.where(forced, 0.0, allowed @ (allowed.T @ c[free]))
         return c.reshape(np.shape(coefficients))
 
     def kept(self, coefficients: npt.ArrayLike) -> Kept:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from .._checks import require
+from .._checks import Array, frozen, require
 from .._threads import one_blas_thread
 from ..compress import Compressed, Prepared, compress_prepared, prepare
 from ..compress._verb import matching
@@ -91,6 +91,7 @@ def fit(
         compressed=compressed,
         region=region_around(source.clouds),
         constraint=joint(given) if given else None,
+        penalty=penalty if isinstance(penalty, Penalty) else None,
     )
 
 
@@ -133,7 +134,7 @@ def _solve(
     if penalty is None and constraints and solver is None:
         return constrained_least_squares(information, joint(constraints))
     if not isinstance(penalty, Stepwise):
-        return solve(datafit, penalty, constraints, solver)
+        return _snapped(solve(datafit, penalty, constraints, solver), penalty, constraints)
     support = penalty.support(compressed, information)
     if constraints:
         dropped = np.flatnonzero(~support.ravel())
@@ -152,3 +153,23 @@ def _solve(
         message=f"least squares on the {int(support.sum())} selected of {support.size} coefficients",
         solver="stepwise selection",
     )
+
+
+@runtime_checkable
+class _Snapping(Protocol):
+    """A penalty that moves coefficients onto what it made zero, from the tolerance of a solver to rounding."""
+
+    def snapped(self, coefficients: Array) -> Array: ...
+
+
+def _snapped(
+    solution: Solution, penalty: Penalty | STLSQ | None, constraints: list[LinearConstraint]
+) -> Solution:
+    parts = penalty.parts if isinstance(penalty, Penalty) else ()
+    c = solution.coefficients
+    for part in parts:
+        if isinstance(part, _Snapping):
+            moved = part.snapped(c)
+            held = joint(constraints).residual(moved) if constraints else 0.0
+            c = moved if held <= max(solution.constraint_residual, 1e-12) else c
+    return solution if c is solution.coefficients else replace(solution, coefficients=frozen(c))
