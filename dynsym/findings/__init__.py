@@ -6,6 +6,7 @@ from ._evidence import evidence_of, misfit
 from ._forms import FormHamiltonian, hamiltonian_of
 from ._hamiltonian import hamiltonian_structure
 from ._laws import ConservedQuantities, Law, conserved_quantities, drift_along
+from ._map_symmetries import MapSymmetries, MapSymmetry, symmetries_of
 from ._noether import Generated, NoetherPair
 from ._structure import HamiltonianStructure
 from ._symmetries import ITSELF, Symmetries, SymmetryFinding, candidates_over, symmetries
@@ -26,6 +27,8 @@ __all__ = [
     "InvariantTensors",
     "Law",
     "LawUnits",
+    "MapSymmetries",
+    "MapSymmetry",
     "Multiplied",
     "NoetherPair",
     "Symmetries",
@@ -44,4 +47,5 @@ __all__ = [
     "law_units",
     "misfit",
     "symmetries",
+    "symmetries_of",
 ]

@@ -12,7 +12,7 @@ from .._checks import Array
 from ..certify import Evidence, Openings
 from ..dictionary import Monomials
 from ..inner_product import Region
-from ..regression import Information, Model, free_directions
+from ..regression import Estimate, Information, Model, free_directions
 from ..trajectory import Trajectory
 from ..vector_field import VectorField
 
@@ -79,7 +79,7 @@ def joined(a: Openings, b: Openings) -> Openings:
     )
 
 
-def structural_openings(model: Model, structure: Array) -> Openings:
+def structural_openings(model: Estimate, structure: Array) -> Openings:
     """What a systematic residual may stand for: along each singular direction v of theta the change of C, up to
     |residual| / |theta v|, that would leave a residual of that size on the data and be larger beside them."""
     n, p = model.coefficients.shape
@@ -127,7 +127,7 @@ def uncovered(model: Model) -> str:
     return f"{what} lie on one surface of degree {degree} or less: what happens beside it is not in the data"
 
 
-def openings_of(model: Model) -> Openings:
+def openings_of(model: Estimate) -> Openings:
     """For every term left out, and every direction the data do not see, the change of C that would go unnoticed.
 
     Adding a function v with coefficient g moves the fitted ones too: the unnoticed change is g (v - S A^+ A v), S the chosen
@@ -154,7 +154,7 @@ def openings_of(model: Model) -> Openings:
 
 
 def _unnoticed(
-    model: Model, equation: int, support: npt.NDArray[np.bool_], added: Array
+    model: Estimate, equation: int, support: npt.NDArray[np.bool_], added: Array
 ) -> tuple[Array, Array, Array]:
     information = model.information
     theta, target = information.total.theta, information.total.target[:, equation]

@@ -82,7 +82,7 @@ def fit(
             named = matching(dictionary, ready.runs[0].names)
             compressed = _weighted(ready, named, penalty, given, solver)
         information = Information(compressed)
-        solution = _solve(information, compressed, penalty, given, solver)
+        solution = solved(information, compressed, penalty, given, solver)
     source, own = compressed.origin
     return Model(
         field=VectorField(own, solution.coefficients),
@@ -118,18 +118,19 @@ def _weighted(
     if not (isinstance(ready.method, WeakForm) and ready.method.field is None and ready.noise.any()):
         return compressed
     # A first fit says how noise enters through theta; the second pass weighs the rows accordingly.
-    first = _solve(Information(compressed), compressed, penalty, constraints, solver)
+    first = solved(Information(compressed), compressed, penalty, constraints, solver)
     method = replace(ready.method, field=VectorField(dictionary, first.coefficients))
     return compress_prepared(replace(ready, method=method), dictionary)
 
 
-def _solve(
+def solved(
     information: Information,
     compressed: Compressed,
     penalty: Penalty | STLSQ | Stepwise | None,
     constraints: list[LinearConstraint],
     solver: Solver | None,
 ) -> Solution:
+    """The solution on the factors: by the solver of the penalty, the least correction, or selection."""
     datafit = Quadratic(information.total.theta, information.total.target)
     if penalty is None and constraints and solver is None:
         return constrained_least_squares(information, joint(constraints))

@@ -1,0 +1,134 @@
+"""From samples of a map to the plain arrays that verdicts are made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import stats
+
+from .._checks import Array
+from ..certify import Evidence, Openings
+from ..dictionary import Dictionary, Monomials
+from ..optim import Penalty
+from ..regression import MapModel, free_directions
+from ..sections import VectorFunction
+from ._evidence import _neighbour_noise, joined, openings_of, structural_openings
+
+_SLACK = 2.0  # residuals up to this multiple of the expected noise are not called structure
+_LEVEL = 0.01  # error level of the test for functions beyond the dictionary
+_FEWEST = 20  # degrees of freedom from which on the size of the noise is known well enough
+_THIN_DEGREE = {1: 2, 2: 2, 3: 2, 4: 2}
+_THIN = 1e-6
+_SEED = 0
+
+
+def evidence_of_map(model: MapModel | VectorFunction) -> Evidence:
+    """Coefficients, covariance, openings and misfit of a fitted map; a given one is exact and has none of the last three."""
+    if isinstance(model, VectorFunction):
+        size = model.coefficients.size
+        nothing = Openings(np.zeros((size, 0)), np.zeros(0), np.zeros(0))
+        return Evidence(model.coefficients.ravel(), [], nothing, 0.0)
+    structure = misfit_of_map(model)
+    openings = joined(openings_of(model), structural_openings(model, structure))
+    return Evidence(
+        model.coefficients.ravel(),
+        model.covariance_blocks,
+        openings,
+        float(np.max(structure)),
+        _uncovered(model),
+        None if model.constraint is None else free_directions(model.constraint),
+    )
+
+
+def unshrunk(model: MapModel) -> MapModel | None:
+    """The least-squares fit of all terms, where a penalty moved the coefficients; None where none did.
+
+    A penalty on broken symmetry leaves a fit with less of it than the data show: verdicts have to be on what the data say.
+    """
+    if not isinstance(model.penalty, Penalty) or model.constraint is not None:
+        return None
+    every = np.ones(model.information.n_terms, dtype=bool)
+    c = np.stack([model.information.least_squares(i, every) for i in range(len(model.coefficients))])
+    function = VectorFunction(model.function.dictionary, c, model.function.values)
+    return replace(model, function=function, penalty=None)
+
+
+def misfit_of_map(model: MapModel) -> Array:
+    """Size (d,) of what the residuals show beyond noise, relative to the spread of the values.
+
+    The larger of two estimates: the residual beyond what nearest neighbours in the inputs differ by (or beyond the known
+    error), and the part that monomials of one degree more explain, if an F test at 1 % finds any.
+    """
+    pairs = model.pairs
+    residual = pairs.y - model.evaluate(pairs.x)
+    noise2 = _neighbour_noise(pairs.x, residual) if pairs.sd is None else pairs.sd**2
+    beyond = np.maximum(np.mean(residual**2, axis=0) - _SLACK**2 * noise2, 0.0)
+    spread2 = np.maximum(pairs.y.var(axis=0), 1e-300)
+    rounding = (1e-14 * np.abs(pairs.y).max(axis=0)) ** 2
+    beyond = np.where(np.mean(residual**2, axis=0) <= rounding, 0.0, beyond)
+    missed = _missed(model, residual)
+    return np.asarray(np.sqrt(np.maximum(beyond, missed) / spread2))
+
+
+def _missed(model: MapModel, residual: Array) -> Array:
+    """Mean square (d,) of the residual that functions beyond the dictionary explain, above what they explain of noise."""
+    out = np.zeros(residual.shape[1])
+    rows = _beyond(model.function.dictionary, model.pairs.x)
+    m, p, k = len(residual), model.information.n_terms, rows.shape[1]
+    freedom = m - p - k
+    if k == 0 or freedom < 1 or model.constraint is not None:
+        return out
+    # Residuals of all terms: what the chosen ones leave out is the business of openings.
+    theta = model.function.dictionary.evaluate(model.pairs.x)
+    basis, _ = np.linalg.qr(np.hstack([theta / np.maximum(np.linalg.norm(theta, axis=0), 1e-300), rows]))
+    inside = basis[:, p:].T @ model.pairs.y
+    left = model.pairs.y - basis @ (basis.T @ model.pairs.y)
+    explained, noise2 = np.sum(inside**2, axis=0), np.sum(left**2, axis=0) / freedom
+    for a in range(len(out)):
+        rounding = m * (1e-13 * float(np.abs(model.pairs.y[:, a]).max())) ** 2
+        if explained[a] <= rounding:
+            continue
+        ratio = explained[a] / k / max(noise2[a], 1e-300)
+        if stats.f.sf(ratio, k, freedom) < _LEVEL:
+            out[a] = max(explained[a] - k * noise2[a], 0.0) / m
+    return out
+
+
+def _beyond(dictionary: Dictionary, x: Array) -> Array:
+    """Columns (m, k) of monomials of standardised inputs outside the span of the dictionary, few enough for an F test."""
+    degree = dictionary.degree + 1 if isinstance(dictionary, Monomials) else 3
+    spread = x.std(axis=0)
+    z = (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    columns = Monomials(x.shape[1], degree).evaluate(z)
+    theta = dictionary.evaluate(x)
+    basis, _ = np.linalg.qr(theta / np.maximum(np.linalg.norm(theta, axis=0), 1e-300))
+    fresh = columns - basis @ (basis.T @ columns)
+    fresh = fresh - basis @ (basis.T @ fresh)
+    left, values, _ = np.linalg.svd(fresh, full_matrices=False)
+    seen = left[:, values > 1e-8 * max(float(np.linalg.norm(columns, 2)), 1e-300)]
+    most = max((len(x) - theta.shape[1]) // 3, 1)
+    if seen.shape[1] <= most:
+        return seen
+    mix = np.random.default_rng(_SEED).standard_normal((seen.shape[1], most))
+    return np.asarray(np.linalg.qr(seen @ mix)[0])
+
+
+def _uncovered(model: MapModel) -> str:
+    """Why the samples cannot carry claims about a region, or an empty text."""
+    x, m = model.pairs.x, len(model.pairs)
+    free = np.count_nonzero(model.support, axis=1).max()
+    if model.constraint is not None:
+        free = free_directions(model.constraint).shape[1] / len(model.coefficients)
+    if m - free < _FEWEST:
+        return f"{m} samples for {free:.0f} coefficients leave the size of the errors open; {_FEWEST} more are needed"
+    n = x.shape[1]
+    dictionary = Monomials(n, _THIN_DEGREE.get(n, 1))
+    spread = x.std(axis=0)
+    theta = dictionary.evaluate((x - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
+    if m < 2 * dictionary.n_terms:
+        return f"{m} samples are too few to tell a region from a surface"
+    values = np.linalg.svd(theta / np.linalg.norm(theta, axis=0), compute_uv=False)
+    if float(values[-1]) > _THIN:
+        return ""
+    return f"all samples lie on one surface of degree {dictionary.degree} or less: what happens beside it is not in the data"
