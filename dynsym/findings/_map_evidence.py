@@ -128,7 +128,7 @@ def _uncovered(model: MapModel) -> str:
     theta = dictionary.evaluate((x - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
     if m < 2 * dictionary.n_terms:
         return f"{m} samples are too few to tell a region from a surface"
-    values = np.linalg.svd(theta / np.linalg.norm(theta, axis=0), compute_uv=False)
+    values = np.linalg.svd(theta / np.maximum(np.linalg.norm(theta, axis=0), 1e-300), compute_uv=False)
     if float(values[-1]) > _THIN:
         return ""
     return f"all samples lie on one surface of degree {dictionary.degree} or less: what happens beside it is not in the data"

@@ -14,10 +14,9 @@ from ..algebra import LieAlgebra
 from ..certify import CERTIFIED, REFUTED, UNDECIDED, Evidence, Level, Verdict, judge
 from ..dictionary import Monomials
 from ..generators import Generators
-from ..inner_product import Region, generic_region
+from ..inner_product import Region
 from ..lie_derivative import SymmetryMatrix
 from ..map_derivative import (
-    MapRegion,
     actions,
     map_equivariance_matrix,
     map_symmetry_matrix,
@@ -29,6 +28,7 @@ from ..spectral import Spectrum, relative_spectrum
 from ._canonical import Judge, as_undecided, shortened, simplify
 from ._lie_algebra import algebra_of
 from ._listed import Listed
+from ._map_discrete import region_of_map
 from ._map_evidence import evidence_of_map, unshrunk
 from ._symmetries import _alike, _describe, _sparse_basis, candidates_over
 
@@ -173,7 +173,7 @@ def symmetries_of(
     function = judged_on.function if isinstance(judged_on, MapModel) else judged_on
     phi = trivial(function.n_values) if representation is None else representation
     own = candidates_over(candidates, function.names)
-    where = _region(judged_on, region)
+    where = region_of_map(judged_on, region)
     level = Level(delta, alpha, max(len(own), 1))
     notes = (
         ()
@@ -188,17 +188,6 @@ def symmetries_of(
 
 def _as_map(function: ScalarFunction) -> VectorFunction:
     return VectorFunction(function.dictionary, function.coefficients[None], ("h",))
-
-
-def _region(model: MapModel | VectorFunction, region: Region | None) -> Region:
-    if region is not None and isinstance(region, MapRegion):
-        return region
-    if isinstance(model, MapModel):
-        own = model.region
-        if region is None:
-            return own
-        return MapRegion(region.points, region.weights, region.scale, region.description, own.value_scale)
-    return generic_region(model.dictionary) if region is None else region
 
 
 class _Search:

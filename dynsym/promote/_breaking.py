@@ -44,7 +44,8 @@ class GeneratorBreaking(Nuclear):
         """Which combinations of candidates the section with these coefficients does not break."""
         assert self.basis is not None
         c = np.asarray(coefficients, dtype=float).ravel()
-        return kept_generators(self.basis, np.asarray(self.operator @ c).reshape(self.shape))
+        size = float(np.linalg.norm(np.asarray(abs(self.operator) @ np.abs(c))))
+        return kept_generators(self.basis, np.asarray(self.operator @ c).reshape(self.shape), size)
 
 
 @overload

@@ -12,7 +12,7 @@ from .._checks import Array, DataError, frozen
 from ..generators import Generators
 from ..maps import AffineMap, FiniteGroup, group_of
 
-_ZERO = 1e-7  # singular values below this share of the largest are zero: a nuclear norm is solved to its tolerance
+_ZERO = 1e-7  # singular values below this share of what single coefficients break are zero: solvers stop near 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +75,15 @@ class Kept:
         return figure
 
 
-def kept_generators(basis: Generators, matrix: Array) -> Kept:
-    """Null directions of the matrix [L_xi1 f ... L_xir f] over an orthonormal basis, least broken first."""
+def kept_generators(basis: Generators, matrix: Array, size: float) -> Kept:
+    """Null directions of the matrix [L_xi1 f ... L_xir f] over an orthonormal basis, least broken first.
+
+    `size` is what the single coefficients of f would break without one another.
+    """
     _, values, right = np.linalg.svd(matrix, full_matrices=True)
     values = np.concatenate([values, np.zeros(len(right) - len(values))])[::-1]
     directions = right[::-1].T
-    zero = np.flatnonzero(values <= _ZERO * max(float(values.max(initial=0.0)), 1e-300))
+    zero = np.flatnonzero(values <= _ZERO * size)
     mixed = basis.combine(directions)
     return Kept(
         tuple(mixed.expressions(3)),

@@ -22,6 +22,8 @@ from ._information import Information
 from ._model import Model
 from ._selection import Stepwise
 
+_NOTHING = 1e-9  # share of the target below which a penalised fit is zero: solvers stop near 1e-10
+
 
 def fit(
     data: Any,
@@ -135,7 +137,7 @@ def solved(
     if penalty is None and constraints and solver is None:
         return constrained_least_squares(information, joint(constraints))
     if not isinstance(penalty, Stepwise):
-        return _snapped(solve(datafit, penalty, constraints, solver), penalty, constraints)
+        return _snapped(solve(datafit, penalty, constraints, solver), penalty, constraints, datafit)
     support = penalty.support(compressed, information)
     if constraints:
         dropped = np.flatnonzero(~support.ravel())
@@ -164,13 +166,22 @@ class _Snapping(Protocol):
 
 
 def _snapped(
-    solution: Solution, penalty: Penalty | STLSQ | None, constraints: list[LinearConstraint]
+    solution: Solution,
+    penalty: Penalty | STLSQ | None,
+    constraints: list[LinearConstraint],
+    datafit: Quadratic,
 ) -> Solution:
+    """The solution with what the penalty made zero to the tolerance of the solver zero to rounding."""
     parts = penalty.parts if isinstance(penalty, Penalty) else ()
     c = solution.coefficients
+    if parts and not constraints and c.any():
+        whole = float(np.linalg.norm(datafit.predict(c)))
+        c = np.zeros_like(c) if whole <= _NOTHING * float(np.linalg.norm(datafit.target)) else c
     for part in parts:
         if isinstance(part, _Snapping):
             moved = part.snapped(c)
             held = joint(constraints).residual(moved) if constraints else 0.0
             c = moved if held <= max(solution.constraint_residual, 1e-12) else c
-    return solution if c is solution.coefficients else replace(solution, coefficients=frozen(c))
+    if c is solution.coefficients:
+        return solution
+    return replace(solution, coefficients=frozen(c), support=c != 0)
