@@ -18,7 +18,7 @@ from ..regression import MapModel, Model
 from ..sections import Representation, VectorFunction, trivial
 from ..vector_field import VectorField
 from ._coverage import Coverage, coverage_of, uncovered_by
-from ._evidence import evidence_of
+from ._evidence import debiased, evidence_of
 from ._listed import Listed
 from ._map_discrete import judged_maps, region_of_map
 from ._map_evidence import unshrunk
@@ -158,6 +158,7 @@ def discrete_symmetries(
     require(
         representation is None, "a vector field turns as the states do; representation is for maps y = F(x)"
     )
+    model = debiased(model) if isinstance(model, Model) else model
     field = model.field if isinstance(model, Model) else model
     where = region if region is not None else _region(model)
     with one_blas_thread():

@@ -22,6 +22,8 @@ _THIN_FLOOR = 1e-6
 _IMMATERIAL = 1e-3  # relative size of systematic residuals that are not blown up into openings
 _SLACK = 2.0  # residuals up to this multiple of the expected noise are not called structure
 _MOST_ROWS = 4000
+_UNMOVED = 0.1  # in standard errors: coefficients within this of least squares are not called moved
+_ROUNDED = 1e-8
 
 
 def evidence_of(model: Model | VectorField) -> Evidence:
@@ -40,6 +42,25 @@ def evidence_of(model: Model | VectorField) -> Evidence:
         uncovered(model),
         None if model.constraint is None else free_directions(model.constraint),
     )
+
+
+def debiased(model: Model) -> Model:
+    """The least-squares fit on the same terms, where a penalty moved the coefficients by more than their errors allow.
+
+    A penalty on broken symmetry leaves a field with less of it than the data show: a verdict on its coefficients would certify
+    the penalty. An equation that a penalty left empty gets all terms. Under constraints the model stays as it is.
+    """
+    if model.constraint is not None:
+        return model
+    information, c = model.information, model.coefficients
+    chosen = model.support | ~model.support.any(axis=1, keepdims=True)
+    plain = np.stack([information.least_squares(i, s) for i, s in enumerate(chosen)])
+    moved = np.sum((information.total.theta @ (plain - c).T) ** 2, axis=0)
+    noise2 = np.array([information.residual_variance(i, row) for i, row in enumerate(plain)])
+    floor = _ROUNDED**2 * np.sum(information.total.target**2, axis=0)
+    if bool((moved <= _UNMOVED**2 * noise2 + floor).all()):
+        return model
+    return replace(model, field=VectorField(model.field.dictionary, plain))
 
 
 def unpruned(model: Model) -> Model | None:

@@ -21,7 +21,7 @@ from ..spectral import Spectrum
 from ..trajectory import AnyRun, Trajectory, as_runs
 from ..vector_field import VectorField
 from ._canonical import as_undecided, shortened
-from ._evidence import evidence_of
+from ._evidence import debiased, evidence_of
 from ._listed import Listed
 from ._search import Search
 from ._states import StatesJudge, states_search
@@ -153,6 +153,7 @@ def conserved_quantities(
     """
     if not isinstance(data, Model | VectorField):
         return _from_runs(as_runs(data), dictionary, Level(delta, alpha, dictionary.n_terms), region)
+    data = debiased(data) if isinstance(data, Model) else data
     field = data.field if isinstance(data, Model) else data
     own = _over(dictionary, field.names, "field", "model.field.names")
     if region is None:
