@@ -36,6 +36,7 @@ from ._symmetries import _alike, _describe, _sparse_basis, candidates_over
 # takes the place of the denominator. Of invariants phi F is zero always, and the bound itself is what L_xi F is relative to.
 _FLOOR = 0.1
 _MOST_UNDECIDED = 6
+_CLOSED = 0.3  # share of a bracket outside the span above which generators are no algebra, however uncertain they are
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,6 +290,8 @@ def _assembled(search: _Search, findings: list[MapSymmetry], notes: tuple[str, .
     if kept:
         acting, around = _on_graphs(generators, kept, search)
         algebra, more = algebra_of(acting, around, max(f.verdict.upper for f in kept))
+        if algebra is not None and algebra.closure_defect > _CLOSED:
+            algebra = None
     if not search.spectrum.values.size:
         more = (*more, "the map does not change at all in the region: every candidate leaves it as it is")
     return MapSymmetries(
