@@ -553,3 +553,50 @@ def test_a_section_that_does_not_change_proves_nothing():
     found = dy.symmetries_of(constant, generators.affine(2))
     assert found.dimension == 0
     assert "does not change at all" in found.warnings[0]
+
+
+@pytest.fixture
+def specimen(tmp_path):
+    """A file of strains and stresses of an isotropic solid, as a testing machine would write it."""
+    pairs = samples(stress, 80, 6, 0.01, names=STRAIN.names)
+    table = np.hstack([pairs.x, pairs.y])
+    columns = [*(f"e{s}" for s in STRAIN.names), *(f"s{s}" for s in STRAIN.names)]
+    np.savetxt(tmp_path / "solid.csv", table, delimiter=",", header=",".join(columns), comments="")
+    np.savez(tmp_path / "solid.npz", **dict(zip(columns, table.T)))
+    return tmp_path, columns
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npz"])
+def test_the_command_line_finds_the_symmetry_of_a_solid(specimen, suffix, capsys):
+    import json
+
+    from dynsym.cli import main
+
+    folder, columns = specimen
+    words = ["map", str(folder / f"solid.{suffix}"), "--inputs", ",".join(columns[:6])]
+    words += ["--outputs", ",".join(columns[6:]), "--dictionary", "poly(1)", "--candidates", "rotations"]
+    words += ["--space", "x,y,z", "--inputs-as", "symmetric", "--outputs-as", "symmetric"]
+    assert main([*words, "--json", str(folder / "out.json")]) == 0
+    record = json.loads((folder / "out.json").read_text())
+    assert record["algebra"]["name"] == "so(3)"
+    assert len(record["model"]["coefficients"]) == 6
+    shown = capsys.readouterr().out
+    assert "3 certified; algebra so(3)" in shown
+
+
+def test_the_command_line_says_what_is_wrong_with_a_map(specimen, capsys):
+    from dynsym.cli import main
+
+    folder, _ = specimen
+    path = str(folder / "solid.csv")
+    for words, message in (
+        (["--inputs", "exx", "--outputs", "q"], "no column q among exx"),
+        (
+            ["--inputs", "exx,eyy", "--outputs", "sxx", "--outputs-as", "spinor"],
+            "unknown representation 'spinor'",
+        ),
+        (["--inputs", "exx,eyy", "--outputs", "sxx", "--outputs-as", "vector"], "2 values, the map has 1"),
+        (["--inputs", "exx", "--outputs", ","], "empty name"),
+    ):
+        assert main(["map", path, *words]) == 2
+        assert message in capsys.readouterr().err
