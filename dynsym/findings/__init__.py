@@ -2,10 +2,11 @@
 
 from ._clouds import CloudFinding, CloudSymmetries, cloud_symmetries
 from ._discrete import DiscreteFinding, DiscreteSymmetries, discrete_symmetries
+from ._drift import drift_along
 from ._evidence import evidence_of, misfit
 from ._forms import FormHamiltonian, hamiltonian_of
 from ._hamiltonian import hamiltonian_structure
-from ._laws import ConservedQuantities, Law, conserved_quantities, drift_along
+from ._laws import ConservedQuantities, Law, conserved_quantities
 from ._map_symmetries import MapSymmetries, MapSymmetry, symmetries_of
 from ._noether import Generated, NoetherPair
 from ._structure import HamiltonianStructure
