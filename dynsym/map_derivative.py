@@ -26,7 +26,11 @@ from .generators import Generators
 from .inner_product import Region
 from .lie_derivative import SymmetryMatrix
 from .maps import AffineMap
-from .sections import Representation, VectorFunction
+from .sections import Given, Representation, VectorFunction
+
+_CLOSED = (
+    1e-7  # relative size of what commutators may differ by: matrices may have been found on data and rounded
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +66,7 @@ def actions(generators: Generators, representation: Representation, x: Array) ->
     Raises
     ------
     DataError
-        If a generator has a time part, since a map of states knows no time.
+        If a generator has a time part, since a map of states knows no time, or if given matrices are no representation.
 
     Examples
     --------
@@ -76,7 +80,40 @@ def actions(generators: Generators, representation: Representation, x: Array) ->
     require(not timed, "a map y = F(x) knows no time; leave out boosts and scalings of time")
     parts = generators.affine_parts()
     linear = generators.jacobian(x) if parts is None else parts[0][:, None]
-    return representation.derivative(linear, generators.names)
+    phi = representation.derivative(linear, generators.names)
+    if isinstance(representation, Given) and parts is not None:
+        _keeps_brackets(generators.labels, parts, phi[:, 0])
+    return phi
+
+
+def _keeps_brackets(labels: tuple[str, ...], parts: tuple[Array, Array], phi: Array) -> None:
+    """Refuse given matrices that are no representation: [phi_i, phi_j] has to be what [xi_i, xi_j] goes to.
+
+    Brackets that leave the candidates say nothing, and neither do candidates that differ in their action on values alone.
+    """
+    q, n = parts[1].shape
+    whole = np.zeros((q, n + 1, n + 1))
+    whole[:, :n, :n], whole[:, :n, n] = parts
+    flat = whole.reshape(q, -1)
+    if q < 2 or np.linalg.matrix_rank(flat) < q:
+        return
+    table = _commutators(whole).reshape(q * q, -1)
+    share = np.linalg.lstsq(flat.T, table.T, rcond=None)[0].T
+    inside = np.abs(table - share @ flat).max(axis=1) <= _CLOSED * max(float(np.abs(table).max()), 1e-300)
+    wrong = np.abs(_commutators(phi) - np.tensordot(share.reshape(q, q, q), phi, 1)).max(axis=(2, 3))
+    wrong = np.where(inside.reshape(q, q), wrong, 0.0)
+    i, j = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+    require(
+        bool(wrong[i, j] <= _CLOSED * max(1.0, float(np.abs(phi).max()) ** 2)),
+        f"the given matrices are no representation: those of {labels[i]} and {labels[j]} have a commutator that differs by "
+        f"{wrong[i, j]:.2g} from the matrix of their bracket",
+    )
+
+
+def _commutators(matrices: Array) -> Array:
+    """(q, d, d) -> (q, q, d, d)."""
+    both = np.einsum("iab,jbc->ijac", matrices, matrices)
+    return both - both.transpose(1, 0, 2, 3)
 
 
 def map_symmetry_matrix(

@@ -291,6 +291,12 @@ TEMPTING = {
     "noise alone": (law_of_noise, 2, 60, 0.0),
     "too small a dictionary, few samples": (lambda x: np.exp(2 * x[:, :1]) + x[:, 1:] ** 2, 1, 25, 0.02),
     "too small a dictionary, many samples": (lambda x: np.cos(2 * x[:, :1] + x[:, 1:] ** 2), 2, 200, 0.02),
+    "an even function, fitted by a lower even degree": (
+        lambda x: x[:, :1] ** 2 + x[:, 1:] ** 2 + x[:, :1] ** 4,
+        2,
+        300,
+        0.1,
+    ),
     "a large constant": (lambda x: 1000 + x[:, :1] + x[:, 1:] ** 2, 2, 60, 1e-3),
     "nearly round": (
         lambda x: x[:, :1] ** 2 + 1.3 * x[:, 1:] ** 2,
@@ -361,6 +367,34 @@ def test_candidates_may_act_on_the_values_alone():
                 free(dy.equivariant_to(found.generators, f.dictionary, representation=found.representation))
                 == 3
             )
+
+
+def test_given_matrices_have_to_be_a_representation():
+    turns, spin = generators.rotations(3), vector().derivative(generators.rotations(3).affine_parts()[0], XYZ)
+    kept = dy.equivariant_to(turns, Monomials(3, 3), representation=sections.given(spin))
+    assert free(kept) == 2
+    with pytest.raises(DataError, match="no representation: those of rotation x1-x2 and rotation x1-x3"):
+        dy.equivariant_to(turns, Monomials(3, 3), representation=sections.given(2 * spin))
+    # Spin two in the plane: one generator, any matrix.
+    double = sections.given([[[0.0, -2.0], [2.0, 0.0]]])
+    assert (
+        free(dy.equivariant_to(generators.rotations(2), Monomials(2, 2), representation=double)) == 2
+    )  # (Re z^2, Im z^2)
+
+
+def test_a_reflection_vanishes_just_where_duality_says():
+    # With orthonormal terms: 1/2 |C - Y|^2 + w |D C_odd| has D C_odd = 0 exactly if |Y_odd / D| <= w.
+    d = Monomials(2, 3)
+    penalty = dy.SymmetryBreaking(maps.parity(2), d, 1.0, representation=trivial(2))
+    y = np.random.default_rng(0).standard_normal((2, d.n_terms))
+    odd = d.exponents.sum(axis=1) % 2 == 1
+    size = np.linalg.norm(penalty.operator.toarray(), axis=0).reshape(2, -1)
+    limit = np.linalg.norm(y[:, odd] / size[:, odd])
+    for weight, vanishes in ((0.98 * limit, False), (1.02 * limit, True)):
+        at = dy.SymmetryBreaking(maps.parity(2), d, weight, representation=trivial(2))
+        c = at.snapped(dy.optim.solve(dy.optim.Quadratic(np.eye(d.n_terms), y.T), at).coefficients)
+        assert (at.sizes(c)[0] == 0.0) == vanishes
+        np.testing.assert_allclose(c[:, ~odd], y[:, ~odd], atol=1e-7)
 
 
 def test_promoted_maps_vanish_exactly_and_are_listed():

@@ -16,7 +16,7 @@ from ..sections import VectorFunction
 from ._evidence import _neighbour_noise, joined, openings_of, structural_openings
 
 _SLACK = 2.0  # residuals up to this multiple of the expected noise are not called structure
-_LEVEL = 0.01  # error level of the test for functions beyond the dictionary
+_LEVEL = 0.05  # error level of each test for functions beyond the dictionary: what it finds wrongly costs a certificate only
 _FEWEST = 20  # degrees of freedom from which on the size of the noise is known well enough
 _THIN_DEGREE = {1: 2, 2: 2, 3: 2, 4: 2}
 _THIN = 1e-6
@@ -58,7 +58,8 @@ def misfit_of_map(model: MapModel) -> Array:
     """Size (d,) of what the residuals show beyond noise, relative to the spread of the values.
 
     The larger of two estimates: the residual beyond what nearest neighbours in the inputs differ by (or beyond the known
-    error), and the part that monomials of one degree more explain, if an F test at 1 % finds any.
+    error), and the part that monomials of one and of two degrees more explain, if an F test at 5 % finds any; two, since even
+    functions miss even ones.
     """
     pairs = model.pairs
     residual = pairs.y - model.evaluate(pairs.x)
@@ -67,37 +68,41 @@ def misfit_of_map(model: MapModel) -> Array:
     spread2 = np.maximum(pairs.y.var(axis=0), 1e-300)
     rounding = (1e-14 * np.abs(pairs.y).max(axis=0)) ** 2
     beyond = np.where(np.mean(residual**2, axis=0) <= rounding, 0.0, beyond)
-    missed = _missed(model, residual)
+    missed = _missed(model)
     return np.asarray(np.sqrt(np.maximum(beyond, missed) / spread2))
 
 
-def _missed(model: MapModel, residual: Array) -> Array:
+def _missed(model: MapModel) -> Array:
     """Mean square (d,) of the residual that functions beyond the dictionary explain, above what they explain of noise."""
-    out = np.zeros(residual.shape[1])
-    rows = _beyond(model.function.dictionary, model.pairs.x)
-    m, p, k = len(residual), model.information.n_terms, rows.shape[1]
+    out = np.zeros(len(model.coefficients))
+    if model.constraint is not None:
+        return out
+    dictionary = model.function.dictionary
+    degree = dictionary.degree if isinstance(dictionary, Monomials) else 2
+    for more in (1, 2):
+        out = np.maximum(out, _explained(model, _beyond(dictionary, model.pairs.x, degree + more)))
+    return out
+
+
+def _explained(model: MapModel, rows: Array) -> Array:
+    """What orthonormal columns (m, k) outside the dictionary explain of the values, (d,); 0 where no F test finds any."""
+    y, p, k = model.pairs.y, model.information.n_terms, rows.shape[1]
+    out, m = np.zeros(y.shape[1]), len(y)
     freedom = m - p - k
-    if k == 0 or freedom < 1 or model.constraint is not None:
+    if k == 0 or freedom < 1:
         return out
     # Residuals of all terms: what the chosen ones leave out is the business of openings.
     theta = model.function.dictionary.evaluate(model.pairs.x)
     basis, _ = np.linalg.qr(np.hstack([theta / np.maximum(np.linalg.norm(theta, axis=0), 1e-300), rows]))
-    inside = basis[:, p:].T @ model.pairs.y
-    left = model.pairs.y - basis @ (basis.T @ model.pairs.y)
-    explained, noise2 = np.sum(inside**2, axis=0), np.sum(left**2, axis=0) / freedom
-    for a in range(len(out)):
-        rounding = m * (1e-13 * float(np.abs(model.pairs.y[:, a]).max())) ** 2
-        if explained[a] <= rounding:
-            continue
-        ratio = explained[a] / k / max(noise2[a], 1e-300)
-        if stats.f.sf(ratio, k, freedom) < _LEVEL:
-            out[a] = max(explained[a] - k * noise2[a], 0.0) / m
-    return out
+    explained = np.sum((basis[:, p:].T @ y) ** 2, axis=0)
+    noise2 = np.sum((y - basis @ (basis.T @ y)) ** 2, axis=0) / freedom
+    found = stats.f.sf(explained / k / np.maximum(noise2, 1e-300), k, freedom) < _LEVEL
+    rounding = m * (1e-13 * np.abs(y).max(axis=0)) ** 2
+    return np.where(found & (explained > rounding), np.maximum(explained - k * noise2, 0.0) / m, 0.0)
 
 
-def _beyond(dictionary: Dictionary, x: Array) -> Array:
+def _beyond(dictionary: Dictionary, x: Array, degree: int) -> Array:
     """Columns (m, k) of monomials of standardised inputs outside the span of the dictionary, few enough for an F test."""
-    degree = dictionary.degree + 1 if isinstance(dictionary, Monomials) else 3
     spread = x.std(axis=0)
     z = (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     columns = Monomials(x.shape[1], degree).evaluate(z)
