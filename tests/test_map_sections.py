@@ -618,6 +618,29 @@ def test_the_command_line_finds_the_symmetry_of_a_solid(specimen, suffix, capsys
     assert "3 certified; algebra so(3)" in shown
 
 
+def test_the_command_line_enforces_and_promotes(specimen, capsys):
+    from dynsym.cli import main
+
+    folder, columns = specimen
+    words = [
+        "map",
+        str(folder / "solid.csv"),
+        "--inputs",
+        ",".join(columns[:6]),
+        "--outputs",
+        ",".join(columns[6:]),
+    ]
+    words += ["--dictionary", "poly(1)", "--candidates", "rotations", "--space", "x,y,z"]
+    words += ["--inputs-as", "symmetric", "--outputs-as", "symmetric"]
+    assert main([*words, "--enforce"]) == 0
+    told = capsys.readouterr().out
+    assert "3 certified" in told  # the verdicts are on the data, not on what was enforced
+    assert main([*words, "--promote", "30"]) == 0
+    assert "3 of 3 candidate generators kept" in capsys.readouterr().out
+    assert main([*words, "--promote", "1", "--enforce"]) == 2
+    assert "not both" in capsys.readouterr().err
+
+
 def test_the_command_line_says_what_is_wrong_with_a_map(specimen, capsys):
     from dynsym.cli import main
 

@@ -13,13 +13,15 @@ from rich.text import Text
 from .. import report
 from .._checks import Array, DataError, require
 from ..dictionary import parse_dictionary
+from ..enforce import equivariant_to
 from ..findings import MapSymmetries, symmetries_of
-from ..generators import Generators, by_name, represented
+from ..generators import Generators, OnRegion, by_name, represented
+from ..promote import SymmetryBreaking
 from ..regression import MapModel, Pairs, Stepwise, fit_map
 from ..sections import Representation, given, representation_by_name
 from ..trajectory import open_runs
 from ..trajectory.textfiles import read_text
-from ._app import Alpha, Candidates, Delta, JsonFile, Paths, app
+from ._app import Alpha, Candidates, Delta, JsonFile, Paths, _real, app
 from ._app import _check_targets as check_targets
 from ._app import _names as names_of
 from ._app import _screen as screen
@@ -54,6 +56,17 @@ Space = Annotated[
 Selected = Annotated[
     bool, typer.Option("--stepwise", help="Leave out terms that held-out samples do not need.")
 ]
+Enforced = Annotated[
+    bool, typer.Option("--enforce", help="Print the fit that has all candidates as symmetries.")
+]
+Promoted = Annotated[
+    float | None,
+    typer.Option(
+        metavar="WEIGHT",
+        parser=_real,
+        help="Penalty on broken candidates; verdicts stay those of least squares.",
+    ),
+]
 
 
 @app.command("map")
@@ -67,6 +80,8 @@ def map_command(
     inputs_as: InputsAs = "vector",
     space: Space = None,
     stepwise: Selected = False,
+    enforce: Enforced = False,
+    promote: Promoted = None,
     delta: Delta = 0.05,
     alpha: Alpha = 0.05,
     json: JsonFile = None,
@@ -84,12 +99,28 @@ def map_command(
         own = parse_dictionary(dictionary, names)
         model = fit_map(pairs, own, Stepwise() if stepwise else None)
         found = symmetries_of(model, family, turning, delta, alpha)
+        model = _with_symmetry(model, family, turning, enforce, promote)
     out = screen(json)
     out.print(Text(str(pairs)), overflow="fold")
     out.print()
     show_map(out, model, found)
     show_warnings(out, [*notes, *found.warnings])
     write_json(json, report.json_text(record_of_map(model, found, notes)) + "\n")
+
+
+def _with_symmetry(
+    model: MapModel, family: Generators, turning: Representation, enforce: bool, weight: float | None
+) -> MapModel:
+    """The model itself, or another on the same samples that has the candidates, or breaks few of them."""
+    require(not (enforce and weight is not None), "give --enforce or --promote, not both")
+    own = model.function.dictionary
+    if enforce:
+        return fit_map(model.pairs, own, constraints=equivariant_to(family, own, model.region, turning))
+    if weight is None:
+        return model
+    scale_free = OnRegion(model.region)
+    penalty = SymmetryBreaking(family, own, weight, model.region, turning, scale_free)
+    return fit_map(model.pairs, own, penalty)
 
 
 def acting(
@@ -170,6 +201,7 @@ def record_of_map(model: MapModel, found: MapSymmetries, notes: Sequence[str]) -
             "name": found.name,
             "structure_constants": None if algebra is None else algebra.structure_constants,
         },
+        "kept": [{"candidates": list(k.candidates), "unbroken": list(k.unbroken)} for k in model.kept],
         "region": found.region.description,
         "warnings": [*notes, *found.warnings],
     }

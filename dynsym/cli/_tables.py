@@ -162,6 +162,8 @@ def show_map(out: Console, model: MapModel, found: MapSymmetries) -> None:
             table.add_row(name, Text(model.function.dictionary.terms[j], overflow="fold"), number, error)
     if table.row_count:
         out.print(table)
+    for one in model.kept:
+        out.print(Text("\n".join(f"  {line}" for line in str(one).splitlines())), overflow="fold")
     out.print()
     _heading(out, f"Symmetries ({found.dimension} certified; algebra {found.name})")
     rows = [

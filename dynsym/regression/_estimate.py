@@ -17,6 +17,9 @@ from ._information import Information, free_directions
 class Kept(Protocol):
     """What a penalty left unbroken; prints as a table."""
 
+    candidates: tuple[str, ...]
+    unbroken: tuple[int, ...]
+
     def __len__(self) -> int: ...
 
 
