@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 import dynsym as dy
 from dynsym import DataError, Monomials, Terms, VectorFunction, generators, maps, sections
 from dynsym.inner_product import generic_region
-from dynsym.map_derivative import actions, map_equivariance_matrix, map_symmetry_matrix, moved_map_matrix
+from dynsym.map_derivative import (
+    MapRegion,
+    actions,
+    map_equivariance_matrix,
+    map_symmetry_matrix,
+    moved_map_matrix,
+)
 from dynsym.sections import (
     antisymmetric_square,
     dual,
@@ -225,6 +231,33 @@ def test_the_scale_free_penalty_does_not_depend_on_the_basis_or_units():
     mixed = family.combine(rng.standard_normal((4, 4)))
     two = dy.SymmetryBreaking(mixed, f.dictionary, 1.0, region, vector(), product)
     assert one.value(f.coefficients) == pytest.approx(two.value(f.coefficients), rel=1e-9)
+
+
+@settings(derandomize=True, deadline=None, max_examples=15)
+@given(st.lists(st.floats(-3, 3), min_size=3, max_size=3), st.integers(0, 1000))
+def test_the_scale_free_penalty_does_not_depend_on_units(powers, seed):
+    # x' = D x and h' = t h: the same function in other units has the same penalty, with the same candidates.
+    *d, t = 10.0 ** np.array(powers)
+    rng = np.random.default_rng(seed)
+    terms = Monomials(2, 2)
+    c = rng.standard_normal((2, terms.n_terms))
+    x, w = rng.standard_normal((60, 2)) + 0.3, np.full(60, 1 / 60)
+    shrink = 1 / np.prod(np.array(d) ** terms.exponents, axis=1)
+
+    def value(c, scale, rep, values):
+        region = MapRegion(x * scale, w, x.std(axis=0) * scale, "", values)
+        product = generators.OnRegion(region)
+        return dy.SymmetryBreaking(generators.affine(2), terms, 1.0, region, rep, product).value(c)
+
+    for rep, units in ((trivial(2), np.array([t, t])), (vector(), np.array(d)), (None, np.array(d))):
+        before = value(c, np.ones(2), rep, np.ones(2) if rep == trivial(2) else x.std(axis=0))
+        after = value(
+            units[:, None] * c * shrink,
+            np.array(d),
+            rep,
+            units if rep == trivial(2) else x.std(axis=0) * units,
+        )
+        assert after == pytest.approx(before, rel=1e-6)
 
 
 def stress(e, bulk=1.2, shear=0.8, square=0.0):

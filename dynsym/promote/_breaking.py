@@ -23,7 +23,7 @@ from ..dictionary import Dictionary
 from ..generators import Generators, InnerProduct, orthonormal_weights
 from ..inner_product import Region, generic_region
 from ..lie_derivative import equivariance_matrix
-from ..map_derivative import actions, map_equivariance_matrix
+from ..map_derivative import MapRegion, actions, map_equivariance_matrix, value_scale
 from ..maps import AffineMap
 from ..optim import Nuclear
 from ..sections import Representation
@@ -31,7 +31,10 @@ from ._kept import Kept, kept_generators
 from ._moved import MapBreaking, over_maps
 
 _RANK = 1e-9
-_ZERO = 1e-13  # entries of the reduced operator below this, relative to the largest, are rounding
+_ROUNDING = 1e-13  # a column below this share of what it would be without cancellation is zero
+_ZERO = (
+    1e-13  # entries of the reduced operator below this, relative to the largest of their column, are rounding
+)
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def SymmetryBreaking(
         weights = orthonormal_weights(generators, product)
         blocks = broken_blocks(generators, dictionary, where, representation, weights)
     reduced = np.stack(blocks, axis=1).reshape(-1, blocks[0].shape[1])  # row i q + j is entry (i, j)
-    reduced[np.abs(reduced) <= _ZERO * np.abs(reduced).max(initial=0.0)] = 0.0
+    reduced[np.abs(reduced) <= _ZERO * np.abs(reduced).max(axis=0, initial=0.0)] = 0.0
     require(
         reduced.size > 0,
         "no function of the dictionary changes under the candidates: there is no symmetry to break",
@@ -172,10 +175,29 @@ def broken_blocks(
             maps.append(equivariance_matrix(one, dictionary, region))
         else:
             maps.append(map_equivariance_matrix(one, np.tensordot(w, phi, 1), dictionary, region))
+    natural = _natural(generators.combine(weights), dictionary, region, maps[0].shape[1])
+    for part in maps:
+        part[:, np.linalg.norm(part, axis=0) <= _ROUNDING * natural] = 0.0
+    # Columns at equal size: in other units of the states a coefficient may be as large as its function is small.
+    size = np.sqrt(sum(np.sum(part**2, axis=0) for part in maps))
+    size = np.where(size > 0, size, 1.0)
     basis = np.zeros((len(maps[0]), 0))
     for part in maps:
-        fresh = part - basis @ (basis.T @ part)
+        fresh = part / size
+        fresh = fresh - basis @ (basis.T @ fresh)
         left, values, _ = np.linalg.svd(fresh, full_matrices=False)
-        scale = max(float(np.linalg.norm(part, 2)), 1e-300)
+        scale = max(float(np.linalg.norm(part / size, 2)), 1e-300)
         basis = np.hstack([basis, left[:, values > _RANK * scale]])
     return [basis.T @ part for part in maps]
+
+
+def _natural(generators: Generators, dictionary: Dictionary, region: Region, columns: int) -> Array:
+    """Size that each column of a Lie derivative would have if nothing cancelled, to tell zeros from rounding."""
+    x, s, w = region.points, region.scale, region.weights
+    d = columns // dictionary.n_terms
+    moved = float(np.sqrt((w @ np.sum((generators.evaluate(x) / s) ** 2, axis=2).T).max()))
+    turned = float(np.sqrt((w @ np.sum(generators.jacobian(x) ** 2, axis=(2, 3)).T).max()))
+    term = moved * np.sqrt(w @ np.sum((dictionary.jacobian(x) * s) ** 2, axis=2))
+    term = term + turned * np.sqrt(w @ dictionary.evaluate(x) ** 2)
+    own = s if d == len(s) and not isinstance(region, MapRegion) else value_scale(region, d)
+    return np.asarray((term[None, :] / own[:, None]).ravel())
