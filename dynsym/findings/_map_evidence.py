@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from scipy import stats
+from scipy.spatial import cKDTree
 
 from .._checks import Array
 from ..certify import Evidence, Openings
@@ -13,7 +14,7 @@ from ..dictionary import Dictionary, Monomials
 from ..optim import Penalty
 from ..regression import MapModel, free_directions
 from ..sections import VectorFunction
-from ._evidence import _neighbour_noise, joined, openings_of, structural_openings
+from ._evidence import joined, openings_of, structural_openings
 
 _SLACK = 2.0  # residuals up to this multiple of the expected noise are not called structure
 _LEVEL = 0.05  # error level of each test for functions beyond the dictionary: what it finds wrongly costs a certificate only
@@ -70,6 +71,16 @@ def misfit_of_map(model: MapModel) -> Array:
     beyond = np.where(np.mean(residual**2, axis=0) <= rounding, 0.0, beyond)
     missed = _missed(model)
     return np.asarray(np.sqrt(np.maximum(beyond, missed) / spread2))
+
+
+def _neighbour_noise(x: Array, residual: Array) -> Array:
+    """Half the mean squared difference of the residuals of nearest neighbours among the inputs, (d,)."""
+    if len(x) < _FEWEST:
+        return np.asarray(np.mean(residual**2, axis=0))
+    spread = x.std(axis=0)
+    tree = cKDTree(x / np.where(spread > 0, spread, 1.0))
+    _, nearest = tree.query(tree.data, k=2)
+    return np.asarray(0.5 * np.mean((residual - residual[nearest[:, 1]]) ** 2, axis=0))
 
 
 def _missed(model: MapModel) -> Array:
