@@ -387,6 +387,15 @@ def test_a_penalty_does_not_certify_itself():
     assert dy.discrete_symmetries(model, maps.permutation("x y -> y x")).maps == ()
 
 
+def test_a_wrong_constraint_shows_in_the_residuals():
+    pairs = samples(lambda x: x[:, :1] ** 2 + 2 * x[:, 1:] ** 2, 100, 2, 0.02)
+    d = Monomials(2, 2)
+    told = dy.equivariant_to(generators.rotations(2), d, representation=trivial())
+    found = dy.symmetries_of(dy.fit_map(pairs, d, constraints=told), generators.affine(2))
+    assert found.dimension == 0
+    assert all("lack of fit" in f.verdict.reason for f in found.findings)
+
+
 def test_candidates_may_act_on_the_values_alone():
     # Degree of homogeneity: x d/dx + y d/dy with 2 h d/dh leaves a quadratic form unchanged.
     scale = generators.dilation(2)

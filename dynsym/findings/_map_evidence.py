@@ -30,7 +30,7 @@ def evidence_of_map(model: MapModel | VectorFunction) -> Evidence:
         size = model.coefficients.size
         nothing = Openings(np.zeros((size, 0)), np.zeros(0), np.zeros(0))
         return Evidence(model.coefficients.ravel(), [], nothing, 0.0)
-    structure = misfit_of_map(model)
+    structure, chance = misfit_of_map(model)
     openings = joined(openings_of(model), structural_openings(model, structure))
     return Evidence(
         model.coefficients.ravel(),
@@ -39,6 +39,7 @@ def evidence_of_map(model: MapModel | VectorFunction) -> Evidence:
         float(np.max(structure)),
         _uncovered(model),
         None if model.constraint is None else free_directions(model.constraint),
+        chance,
     )
 
 
@@ -55,12 +56,12 @@ def unshrunk(model: MapModel) -> MapModel | None:
     return replace(model, function=function, penalty=None)
 
 
-def misfit_of_map(model: MapModel) -> Array:
-    """Size (d,) of what the residuals show beyond noise, relative to the spread of the values.
+def misfit_of_map(model: MapModel) -> tuple[Array, float]:
+    """Size (d,) of what the residuals show beyond noise, relative to the spread of the values, and how likely by chance.
 
-    The larger of two estimates: the residual beyond what nearest neighbours in the inputs differ by (or beyond the known
-    error), and the part that monomials of one and of two degrees more explain, if an F test at 5 % finds any; two, since even
-    functions miss even ones.
+    The largest of: the residual beyond what nearest neighbours in the inputs differ by (or beyond the known error); the part
+    that monomials of one and of two degrees more explain (two, since even functions miss even ones); and of a fit under
+    constraints the part that the free terms explain; the last two where an F test at 5 % finds any.
     """
     pairs = model.pairs
     residual = pairs.y - model.evaluate(pairs.x)
@@ -69,8 +70,10 @@ def misfit_of_map(model: MapModel) -> Array:
     spread2 = np.maximum(pairs.y.var(axis=0), 1e-300)
     rounding = (1e-14 * np.abs(pairs.y).max(axis=0)) ** 2
     beyond = np.where(np.mean(residual**2, axis=0) <= rounding, 0.0, beyond)
-    missed = _missed(model)
-    return np.asarray(np.sqrt(np.maximum(beyond, missed) / spread2))
+    tests = [*_beyond_the_dictionary(model), _against_the_constraint(model, residual)]
+    missed = np.max([size for size, _ in tests], axis=0)
+    chance = 0.0 if beyond.any() else min(p for _, p in tests)
+    return np.asarray(np.sqrt(np.maximum(beyond, missed) / spread2)), chance
 
 
 def _neighbour_noise(x: Array, residual: Array) -> Array:
@@ -83,33 +86,45 @@ def _neighbour_noise(x: Array, residual: Array) -> Array:
     return np.asarray(0.5 * np.mean((residual - residual[nearest[:, 1]]) ** 2, axis=0))
 
 
-def _missed(model: MapModel) -> Array:
-    """Mean square (d,) of the residual that functions beyond the dictionary explain, above what they explain of noise."""
-    out = np.zeros(len(model.coefficients))
-    if model.constraint is not None:
-        return out
-    dictionary = model.function.dictionary
+def _beyond_the_dictionary(model: MapModel) -> list[tuple[Array, float]]:
+    """What monomials of one and of two degrees more explain of the values, mean squares (d,), each with its p-value."""
+    dictionary, y = model.function.dictionary, model.pairs.y
     degree = dictionary.degree if isinstance(dictionary, Monomials) else 2
+    # Residuals of all terms: what the chosen ones leave out is the business of openings.
+    theta = dictionary.evaluate(model.pairs.x)
+    theta = theta / np.maximum(np.linalg.norm(theta, axis=0), 1e-300)
+    out = []
     for more in (1, 2):
-        out = np.maximum(out, _explained(model, _beyond(dictionary, model.pairs.x, degree + more)))
+        rows = _beyond(dictionary, model.pairs.x, degree + more)
+        basis, _ = np.linalg.qr(np.hstack([theta, rows]))
+        explained = np.sum((basis[:, theta.shape[1] :].T @ y) ** 2, axis=0)
+        left = np.sum((y - basis @ (basis.T @ y)) ** 2, axis=0)
+        out.append(_tested(explained, left, rows.shape[1], len(y) - basis.shape[1], y))
     return out
 
 
-def _explained(model: MapModel, rows: Array) -> Array:
-    """What orthonormal columns (m, k) outside the dictionary explain of the values, (d,); 0 where no F test finds any."""
-    y, p, k = model.pairs.y, model.information.n_terms, rows.shape[1]
-    out, m = np.zeros(y.shape[1]), len(y)
-    freedom = m - p - k
-    if k == 0 or freedom < 1:
-        return out
-    # Residuals of all terms: what the chosen ones leave out is the business of openings.
+def _against_the_constraint(model: MapModel, residual: Array) -> tuple[Array, float]:
+    """What the terms explain of the residuals of a constrained fit, (d,): a constraint that is wrong leaves it there."""
+    y = model.pairs.y
+    if model.constraint is None:
+        return np.zeros(y.shape[1]), 1.0
     theta = model.function.dictionary.evaluate(model.pairs.x)
-    basis, _ = np.linalg.qr(np.hstack([theta / np.maximum(np.linalg.norm(theta, axis=0), 1e-300), rows]))
-    explained = np.sum((basis[:, p:].T @ y) ** 2, axis=0)
-    noise2 = np.sum((y - basis @ (basis.T @ y)) ** 2, axis=0) / freedom
-    found = stats.f.sf(explained / k / np.maximum(noise2, 1e-300), k, freedom) < _LEVEL
-    rounding = m * (1e-13 * np.abs(y).max(axis=0)) ** 2
-    return np.where(found & (explained > rounding), np.maximum(explained - k * noise2, 0.0) / m, 0.0)
+    basis, _ = np.linalg.qr(theta / np.maximum(np.linalg.norm(theta, axis=0), 1e-300))
+    explained = np.sum((basis.T @ residual) ** 2, axis=0)
+    left = np.sum((residual - basis @ (basis.T @ residual)) ** 2, axis=0)
+    held = max(round(model.constraint.rank / y.shape[1]), 1)
+    return _tested(explained, left, held, len(y) - basis.shape[1], y)
+
+
+def _tested(explained: Array, left: Array, k: int, freedom: int, y: Array) -> tuple[Array, float]:
+    """Mean square (d,) that k functions explain beyond noise, 0 where an F test at 5 % finds nothing; the least p-value."""
+    if k == 0 or freedom < 1:
+        return np.zeros(y.shape[1]), 1.0
+    noise2 = left / freedom
+    p = stats.f.sf(explained / k / np.maximum(noise2, 1e-300), k, freedom)
+    real = explained > len(y) * (1e-13 * np.abs(y).max(axis=0)) ** 2
+    found = np.where(real & (p < _LEVEL), np.maximum(explained - k * noise2, 0.0) / len(y), 0.0)
+    return found, float(np.min(np.where(real, p, 1.0)))
 
 
 def _beyond(dictionary: Dictionary, x: Array, degree: int) -> Array:
