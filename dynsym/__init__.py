@@ -29,6 +29,7 @@ from .findings import (
     FormHamiltonian,
     HamiltonianStructure,
     InvariantTensors,
+    MapSymmetries,
     Multiplied,
     Symmetries,
     cloud_symmetries,
@@ -38,12 +39,13 @@ from .findings import (
     hamiltonian_structure,
     invariant_tensors,
     symmetries,
+    symmetries_of,
 )
 from .generators import Generators
 from .promote import SymmetryBreaking
 from .refit import Refit, refit
-from .regression import Model, Stepwise, fit
-from .sections import Bivector, Density, Metric, OneForm, ScalarFunction, TwoForm
+from .regression import MapModel, Model, Pairs, Stepwise, fit, fit_map
+from .sections import Bivector, Density, Metric, OneForm, ScalarFunction, TwoForm, VectorFunction
 from .selection import (
     Bootstrap,
     L1Weights,
@@ -83,11 +85,14 @@ __all__ = [
     "InvariantTensors",
     "L1Weights",
     "LocalPolynomial",
+    "MapModel",
+    "MapSymmetries",
     "Metric",
     "Model",
     "Monomials",
     "Multiplied",
     "OneForm",
+    "Pairs",
     "Path",
     "Radial",
     "Refit",
@@ -103,6 +108,7 @@ __all__ = [
     "Trajectory",
     "TwoForm",
     "VectorField",
+    "VectorFunction",
     "WeakForm",
     "accessor",
     "algebra",
@@ -119,6 +125,7 @@ __all__ = [
     "discrete_symmetries",
     "equivariant_to",
     "fit",
+    "fit_map",
     "generators",
     "hamiltonian_of",
     "hamiltonian_structure",
@@ -137,6 +144,7 @@ __all__ = [
     "sections",
     "stability",
     "symmetries",
+    "symmetries_of",
     "systems",
     "testing",
 ]

@@ -33,6 +33,10 @@ NOUNS = {
         "Multiplied",
         "OneForm",
         "TwoForm",
+        "VectorFunction",
+        "MapModel",
+        "MapSymmetries",
+        "Pairs",
     ),
     *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
 }
@@ -55,6 +59,7 @@ VERBS = {
     "hamiltonian_of",
     "hamiltonian_structure",
     "invariant_tensors",
+    *("fit_map", "symmetries_of"),
 }
 MODULES = {
     *(
