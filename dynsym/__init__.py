@@ -12,6 +12,7 @@ from . import (
     interop,
     maps,
     optim,
+    promote,
     sections,
     systems,
     testing,
@@ -40,12 +41,13 @@ from .findings import (
     symmetries,
 )
 from .generators import Generators
-from .promote import SymmetryBreaking
+from .promote import ConservationBreaking, SymmetryBreaking
 from .refit import Refit, refit
 from .regression import Model, Stepwise, fit
 from .sections import Bivector, Density, Metric, OneForm, ScalarFunction, TwoForm
 from .selection import (
     Bootstrap,
+    ConservationWeights,
     L1Weights,
     Path,
     Stability,
@@ -67,6 +69,8 @@ __all__ = [
     "Bootstrap",
     "CloudSymmetries",
     "Compressed",
+    "ConservationBreaking",
+    "ConservationWeights",
     "ConservedQuantities",
     "ConvergenceError",
     "DataError",
@@ -131,6 +135,7 @@ __all__ = [
     "optim",
     "parse_dictionary",
     "path",
+    "promote",
     "quality",
     "refit",
     "save_compressed",

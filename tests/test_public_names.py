@@ -34,7 +34,7 @@ NOUNS = {
         "OneForm",
         "TwoForm",
     ),
-    *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
+    *("Bootstrap", "ConservationWeights", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
 }
 VERBS = {
     *(
@@ -48,7 +48,7 @@ VERBS = {
         "fit",
         "open_runs",
     ),
-    *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking"),
+    *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking", "ConservationBreaking"),
     "cloud_symmetries",
     "discrete_symmetries",
     *("bootstrap", "path", "stability"),
@@ -67,6 +67,7 @@ MODULES = {
         "inner_product",
         "maps",
         "optim",
+        "promote",
         "systems",
     ),
 }

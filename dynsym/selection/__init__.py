@@ -1,6 +1,8 @@
 """Model selection on triangular factors: whole regularisation paths, stability selection and the bootstrap."""
 
 from ._bootstrap import Bootstrap, bootstrap
+from ._breaks import Breaks, Event, Held
+from ._conservation import ConservationWeights
 from ._l1 import L1Weights
 from ._models import restricted
 from ._path import RULES, Path, path
@@ -11,6 +13,10 @@ from ._thresholds import Thresholds
 __all__ = [
     "RULES",
     "Bootstrap",
+    "Breaks",
+    "ConservationWeights",
+    "Event",
+    "Held",
     "L1Weights",
     "Path",
     "Stability",

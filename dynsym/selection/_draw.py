@@ -10,10 +10,13 @@ from .._checks import Array
 
 if TYPE_CHECKING:
     from ._bootstrap import Bootstrap
+    from ._breaks import Breaks
     from ._path import Path
     from ._stability import Stability
 
 _LABELLED = 8  # terms named in the legend of a panel
+_LEAST = 1e-9  # defects below this are drawn there
+_TEXT = 60
 
 
 def draw_path(path: Path) -> Any:
@@ -53,6 +56,51 @@ def _errors(axis: Any, path: Path) -> None:
     second.step(path.values, path.n_terms, where="mid", color="0.6", lw=0.9)
     second.set_ylabel("terms", color="0.5")
     second.yaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def draw_breaks(found: Breaks) -> Any:
+    """Number of broken combinations, and defects against the weight: what is restored somewhere bold, each candidate thin.
+
+    Dotted lines mark the events, a dashed one the point chosen by 1se.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    path = found.path
+    figure = Figure(figsize=(8.4, 5.0), layout="constrained")
+    top, axis = figure.subplots(2, 1, sharex=True, height_ratios=[1.0, 2.4])
+    top.step(path.values, found.broken, where="post", color="0.3", lw=1.2)
+    top.set_ylabel("broken")
+    top.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.plot(path.values, np.maximum(found.defects, _LEAST), lw=0.6, color="0.75", zorder=0)
+    order = np.argsort(found.along[0], kind="stable")
+    for place, j in enumerate(order[:_LABELLED]):
+        text = found.walk.candidates.gist(found.combinations[:, j])
+        label = text if len(text) <= _TEXT else text[: _TEXT - 3] + "..."
+        axis.plot(
+            path.values, np.maximum(found.along[:, j], _LEAST), ".-", lw=1.4, color=f"C{place}", label=label
+        )
+    axis.set_yscale("log")
+    axis.set_ylim(_LEAST / 2, 2.0)
+    axis.set_ylabel("defect")
+    axis.set_xlabel(path.walk.label)
+    if (path.values > 0).any():
+        axis.set_xscale("log")
+    _mark(top, axis, found)
+    if len(order):
+        figure.legend(
+            *axis.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center"
+        )
+    return figure
+
+
+def _mark(top: Any, axis: Any, found: Breaks) -> None:
+    path = found.path
+    for panel in (top, axis):
+        for event in found.events:
+            panel.axvline(event.weight, color="0.55", lw=0.8, ls=":")
+        if (path.converged & np.isfinite(path.cv)).any():
+            panel.axvline(path.values[path.index("1se")], color="C3", lw=0.9, ls="--")
 
 
 def draw_stability(found: Stability) -> Any:

@@ -1,0 +1,184 @@
+"""One promotion problem: least squares with the nuclear norm of a linear map, on the rows of one factor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from .._checks import Array, ConvergenceError
+from ..optim import ADMM, L1, Nuclear, Penalty, Quadratic, Solution, solve
+from ..spectral import null_space
+from ._low_rank import LowRank
+
+_BROKEN = 1e-5  # singular values of the image of C below this share of |operator| |C| count as unbroken
+_BROKEN_TURNED = (
+    1e-4  # the same relative to the largest one of the plain fit, where all of them have about one size
+)
+_LEAST_RATE = 1e-3  # rates of the plain fit are known to no more than this share of the largest
+_SAME = 0.3  # sine of the angle up to which two solutions keep the same, and one refit serves both
+
+
+@dataclass(frozen=True)
+class How:
+    """How a path over a nuclear norm is solved.
+
+    Attributes
+    ----------
+    sparsity
+        Weight of the L1 penalty.
+    tol
+        Relative tolerance of each convex problem.
+    relaxed
+        Whether solutions are refitted over the fields that break no more than they do.
+    adaptive
+        Whether directions of the candidates count in inverse proportion to how much the fit without penalty breaks them.
+    """
+
+    sparsity: float
+    tol: float
+    relaxed: bool
+    adaptive: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """min 1/2 |theta C^T - target|^2 + share (w |M(C) T|_* + s |C|_1), M(C) = reshape(operator C.ravel(), (a, q)).
+
+    T is the identity, or V diag(1 / (s_j + e)) from the singular value decomposition of M at the fit without penalty: then all
+    singular values of that fit have about one size, and the small ones are not drowned by the shrinkage of the large ones.
+
+    References
+    ----------
+    Bach (2008), Consistency of trace norm minimization, JMLR 9, section 5, for the adaptive norm.
+    """
+
+    theta: Array
+    target: Array
+    operator: Array
+    shape: tuple[int, int]
+    how: How
+    share: float
+
+    @cached_property
+    def plain(self) -> Array:
+        """(n, p) the fit without penalty."""
+        return _least_squares(self.theta, self.target, np.eye(self.operator.shape[1]))
+
+    @cached_property
+    def turn(self) -> Array:
+        """T, (q, q)."""
+        a, q = self.shape
+        if not self.how.adaptive:
+            return np.eye(q)
+        image = (self.operator @ self.plain.ravel()).reshape(a, q)
+        _, values, right = np.linalg.svd(image, full_matrices=True)
+        values = np.concatenate([values, np.zeros(q - len(values))])
+        least = max(_LEAST_RATE * float(values[0]), 1e-300)
+        return np.asarray(right.T * (values[0] + least) / (values + least))
+
+    @cached_property
+    def turned(self) -> Array:
+        """The operator of C -> M(C) T."""
+        if not self.how.adaptive:
+            return self.operator
+        cube = self.operator.reshape(*self.shape, -1)
+        return np.einsum("aqk,qr->ark", cube, self.turn, optimize=True).reshape(self.operator.shape)
+
+    @cached_property
+    def stored(self) -> Array | sparse.csr_matrix:
+        """The same, sparse where most of it is zero."""
+        return sparse.csr_matrix(self.turned) if np.mean(self.turned != 0) < 0.2 else self.turned
+
+    @cached_property
+    def floor(self) -> float:
+        """Singular values below this are the solver's tolerance: it is relative to the fit without penalty."""
+        if self.how.adaptive:
+            size = float(np.linalg.norm((self.turned @ self.plain.ravel()).reshape(self.shape), 2))
+            return max(_BROKEN_TURNED * size, 1e-300)
+        return max(_BROKEN * float(np.linalg.norm(self.turned, 2) * np.linalg.norm(self.plain)), 1e-300)
+
+    def enough(self) -> float:
+        """A weight at which nothing is broken: the size of the multiplier of the fit that breaks nothing."""
+        c = _least_squares(self.theta, self.target, null_space(self.turned))
+        slope = ((self.target - self.theta @ c.T).T @ self.theta).ravel()
+        multiplier = np.linalg.lstsq(self.turned.T, slope, rcond=1e-10)[0].reshape(self.shape)
+        largest = float(np.linalg.norm(multiplier, 2))
+        size = float(np.linalg.norm(self.target) * np.linalg.norm(self.theta))
+        return largest if largest > 1e-12 * size else 0.0
+
+    def solved(self, weight: float) -> Solution:
+        """The solution at a weight, converged or not."""
+        sparsity = self.how.sparsity * self.share
+        penalty: Penalty = Nuclear(weight * self.share, self.stored, self.shape)
+        penalty = penalty + L1(sparsity) if sparsity else penalty
+        solver = ADMM(tol=self.how.tol) if weight or sparsity else None
+        try:
+            return solve(Quadratic(self.theta, self.target), penalty if solver else None, solver=solver)
+        except ConvergenceError as error:
+            last: Solution = error.last
+            return last
+
+    def spectrum(self, unknown: Array) -> tuple[int, Array, Array]:
+        """Number of broken combinations, singular values of M(C) T, and right singular vectors as columns."""
+        image = (self.turned @ unknown.ravel()).reshape(self.shape)
+        _, values, right = np.linalg.svd(image, full_matrices=True)
+        return int(np.count_nonzero(values > self.floor)), values, right.T
+
+    def spared(self, unknown: Array) -> Array:
+        """Orthonormal combinations (q, r) of the unit candidates that are kept."""
+        rank, _, right = self.spectrum(unknown)
+        return np.linalg.qr(self.turn @ right[:, rank:])[0]
+
+    def refitted(self, unknown: Array) -> Array:
+        """Least squares over the fields that keep as many candidates as each solution (k, n, p), on its terms."""
+        out = np.zeros_like(unknown)
+        known: dict[tuple[int, bytes], list[tuple[Array, Array]]] = {}
+        for k, c in enumerate(unknown):
+            kept, rank = np.flatnonzero(c.ravel()), self.spectrum(c)[0]
+            same, spared = known.setdefault((rank, kept.tobytes()), []), self.spared(c)
+            near = [fit for start, fit in same if _apart(spared, start) < _SAME]
+            if not near:
+                near = [self._refitted(c, kept, rank)]
+                same.append((spared, near[0]))
+            out[k] = near[0]
+        return out
+
+    def _refitted(self, c: Array, kept: npt.NDArray[np.intp], rank: int) -> Array:
+        fit = np.zeros(c.size)
+        if len(kept):
+            rows, wanted = _stacked(self.theta, self.target, kept)
+            fit[kept] = self._set(kept, rank).least_squares(rows, wanted, c.ravel()[kept])[0]
+        return fit.reshape(c.shape)
+
+    def dimension(self, unknown: Array) -> int:
+        """Dimension of the fields that break no more than C does, to first order, on its terms."""
+        kept = np.flatnonzero(unknown.ravel())
+        return self._set(kept, self.spectrum(unknown)[0]).dimension(unknown.ravel()[kept]) if len(kept) else 0
+
+    def _set(self, kept: npt.NDArray[np.intp], rank: int) -> LowRank:
+        return LowRank(self.turned[:, kept], self.shape, rank)
+
+
+def _apart(a: Array, b: Array) -> float:
+    """Sine of the largest angle of the span of a to that of b, both orthonormal."""
+    return float(np.linalg.norm(a - b @ (b.T @ a), 2)) if a.shape[1] else 0.0
+
+
+def _stacked(theta: Array, target: Array, kept: npt.NDArray[np.intp]) -> tuple[Array, Array]:
+    """The rows of all equations over the flattened unknowns `kept`, and what they are to equal."""
+    n, p, m = target.shape[1], theta.shape[1], len(theta)
+    out = np.zeros((n, m, len(kept)))
+    equation, term = np.divmod(kept, p)
+    out[equation, :, np.arange(len(kept))] = theta[:, term].T
+    return out.reshape(n * m, -1), target.T.ravel()
+
+
+def _least_squares(theta: Array, target: Array, free: Array) -> Array:
+    """argmin |theta C^T - target| over C = free a, (n, p)."""
+    n, p = target.shape[1], theta.shape[1]
+    rows = np.concatenate([theta @ free[i * p : (i + 1) * p] for i in range(n)])
+    return np.asarray(free @ np.linalg.lstsq(rows, target.T.ravel(), rcond=1e-12)[0]).reshape(n, p)
