@@ -22,7 +22,15 @@ from .analysis import Analysis, AnalysisSettings, analyze
 from .compress import Compressed, compress, load_compressed, save_compressed
 from .dictionary import Dictionary, Fourier, Monomials, Radial, Terms, parse_dictionary
 from .differentiation import Derivatives, LocalPolynomial, WeakForm
-from .enforce import conserving, equivariant_to
+from .enforce import (
+    PotentialFields,
+    conserving,
+    energy_preserving,
+    equivariant_to,
+    gradient_fields,
+    hamiltonian_fields,
+    metriplectic_fields,
+)
 from .findings import (
     CloudSymmetries,
     ConservedQuantities,
@@ -93,6 +101,7 @@ __all__ = [
     "Multiplied",
     "OneForm",
     "Path",
+    "PotentialFields",
     "Radial",
     "Refit",
     "ScalarFunction",
@@ -121,9 +130,12 @@ __all__ = [
     "dictionary",
     "differentiation",
     "discrete_symmetries",
+    "energy_preserving",
     "equivariant_to",
     "fit",
     "generators",
+    "gradient_fields",
+    "hamiltonian_fields",
     "hamiltonian_of",
     "hamiltonian_structure",
     "inner_product",
@@ -131,6 +143,7 @@ __all__ = [
     "invariant_tensors",
     "load_compressed",
     "maps",
+    "metriplectic_fields",
     "open_runs",
     "optim",
     "parse_dictionary",

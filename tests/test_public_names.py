@@ -34,7 +34,16 @@ NOUNS = {
         "OneForm",
         "TwoForm",
     ),
-    *("Bootstrap", "ConservationWeights", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
+    *(
+        "Bootstrap",
+        "ConservationWeights",
+        "PotentialFields",
+        "L1Weights",
+        "Path",
+        "Stability",
+        "SymmetryWeights",
+        "Thresholds",
+    ),
 }
 VERBS = {
     *(
@@ -52,6 +61,7 @@ VERBS = {
     "cloud_symmetries",
     "discrete_symmetries",
     *("bootstrap", "path", "stability"),
+    *("energy_preserving", "gradient_fields", "hamiltonian_fields", "metriplectic_fields"),
     "hamiltonian_of",
     "hamiltonian_structure",
     "invariant_tensors",
