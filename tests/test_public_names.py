@@ -37,6 +37,7 @@ NOUNS = {
     *(
         "Bootstrap",
         "ConservationWeights",
+        "PathGrid",
         "PotentialFields",
         "L1Weights",
         "Path",
@@ -60,7 +61,7 @@ VERBS = {
     *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking", "ConservationBreaking"),
     "cloud_symmetries",
     "discrete_symmetries",
-    *("bootstrap", "path", "stability"),
+    *("bootstrap", "path", "path_grid", "stability"),
     *("energy_preserving", "gradient_fields", "hamiltonian_fields", "metriplectic_fields"),
     "hamiltonian_of",
     "hamiltonian_structure",

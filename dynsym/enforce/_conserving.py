@@ -22,7 +22,7 @@ def conserving(
 ) -> LinearConstraint:
     """The constraint grad h . f = 0 for every given function h, on the coefficients C of f = C theta.
 
-    Of polynomials it is exact in the coefficients, whatever the region; of other functions it is imposed on points of the region.
+    Of polynomials it is exact in the coefficients, whatever the region; others are held on points of the region.
 
     Raises
     ------

@@ -20,6 +20,7 @@ from ..optim import Nuclear
 from ..polynomial_derivative import law_tensor, partial_derivatives
 
 _RANK = 1e-10  # gradients below this share of the largest are those of constants
+_ZERO = 1e-13  # entries below this share of the largest of their term are rounding
 _MOST = 60_000_000  # entries of the operator: half a gigabyte
 
 
@@ -139,7 +140,7 @@ def _of_polynomials(invariants: Monomials, dictionary: Monomials, where: Region 
     by_function = sparse.csr_array((entries.data, place), shape=(into.n_terms * columns, k))
     mixed = (by_function @ mix).reshape(into.n_terms, columns * q)
     matrix = (weigh @ mixed).reshape(len(weigh), columns, q).transpose(0, 2, 1)
-    return LawOperator(frozen(matrix.reshape(-1, columns)), (len(weigh), q), frozen(mix))
+    return LawOperator(_cleaned(matrix.reshape(-1, columns)), (len(weigh), q), frozen(mix))
 
 
 def _sampled(invariants: Dictionary, dictionary: Dictionary, where: Region | Measure) -> LawOperator:
@@ -155,7 +156,13 @@ def _sampled(invariants: Dictionary, dictionary: Dictionary, where: Region | Mea
     _, values, right = np.linalg.svd(every, full_matrices=False)
     kept = values > _RANK * values.max(initial=1e-300)
     reduced = values[kept, None] * right[kept]
-    return LawOperator(frozen(reduced.reshape(-1, columns)), (int(kept.sum()), mix.shape[1]), frozen(mix))
+    return LawOperator(_cleaned(reduced.reshape(-1, columns)), (int(kept.sum()), mix.shape[1]), frozen(mix))
+
+
+def _cleaned(matrix: Array) -> Array:
+    """Without rounding, term by term: solvers scale rows to the curvature of the data, and would blow it up."""
+    size = np.abs(matrix)
+    return frozen(np.where(size > _ZERO * size.max(axis=0, initial=0.0), matrix, 0.0))
 
 
 def _unit_functions(gradients: Array) -> Array:

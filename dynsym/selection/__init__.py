@@ -3,6 +3,7 @@
 from ._bootstrap import Bootstrap, bootstrap
 from ._breaks import Breaks, Event, Held
 from ._conservation import ConservationWeights
+from ._grid import PathGrid, path_grid
 from ._l1 import L1Weights
 from ._models import restricted
 from ._path import RULES, Path, path
@@ -19,11 +20,13 @@ __all__ = [
     "Held",
     "L1Weights",
     "Path",
+    "PathGrid",
     "Stability",
     "SymmetryWeights",
     "Thresholds",
     "bootstrap",
     "path",
+    "path_grid",
     "restricted",
     "stability",
 ]

@@ -11,6 +11,7 @@ from .._checks import Array
 if TYPE_CHECKING:
     from ._bootstrap import Bootstrap
     from ._breaks import Breaks
+    from ._grid import PathGrid
     from ._path import Path
     from ._stability import Stability
 
@@ -101,6 +102,35 @@ def _mark(top: Any, axis: Any, found: Breaks) -> None:
             panel.axvline(event.weight, color="0.55", lw=0.8, ls=":")
         if (path.converged & np.isfinite(path.cv)).any():
             panel.axvline(path.values[path.index("1se")], color="C3", lw=0.9, ls="--")
+
+
+def draw_grid(found: PathGrid) -> Any:
+    """Two maps over both weights: held-out error and degrees of freedom; a cross where 1se chooses, a ring where cv does."""
+    from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.4, 1.6 + 0.45 * found.shape[0]), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    free = np.stack([one.freedom.sum(axis=1) for one in found.paths])
+    errors = np.where(np.isfinite(found.errors), found.errors, np.nan)
+    norm = LogNorm() if np.isfinite(errors).any() and np.nanmin(errors) > 0 else None
+    for axis, values, scale, title in (
+        (left, errors, norm, "held-out error"),
+        (right, free, None, "degrees of freedom"),
+    ):
+        image = axis.imshow(values, aspect="auto", origin="lower", norm=scale, cmap="viridis")
+        figure.colorbar(image, ax=axis)
+        axis.set_title(title, fontsize=9)
+        ticks = np.unique(np.linspace(0, found.shape[1] - 1, 5).round().astype(int))
+        axis.set_xticks(ticks, [f"{found.values[k]:.2g}" for k in ticks])
+        axis.set_xlabel(found.paths[0].walk.label)
+        for rule, marker in (("1se", "x"), ("cv", "o")):
+            if (found.whole.converged & np.isfinite(found.whole.cv)).any():
+                i, k = found.index(rule)
+                axis.plot(k, i, marker, color="w", mec="w", mfc="none", ms=9, mew=1.6)
+    left.set_yticks(range(found.shape[0]), [f"{s:.2g}" for s in found.levels])
+    left.set_ylabel(found.terms.walk.label)
+    return figure
 
 
 def draw_stability(found: Stability) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -44,20 +45,30 @@ class LowRank:
         """
         w, before = start, np.full(len(start), np.inf)
         for _ in range(_STEPS):
-            w = _over(rows, wanted, null_space(self._across(w), _TANGENT))
+            w = _over(rows, wanted, self._free(self._across(w), _TANGENT))
             if not w.any():
                 break
             moved = np.linalg.norm(w - before) <= 1e-9 * np.linalg.norm(w)
             if moved and self._excess(w) <= _EXACT:
                 return w, True
             before = w
-        return _over(rows, wanted, null_space(self._along(start), _HELD)), False
+        return _over(rows, wanted, self._free(self._along(start), _HELD)), False
 
     def dimension(self, w: Array) -> int:
         """Dimension of the tangent at w."""
         if self.rank >= min(self.shape):
             return len(w)
-        return int(null_space(self._across(w), _TANGENT).shape[1])
+        return int(self._free(self._across(w), _TANGENT).shape[1])
+
+    def _free(self, rows: Array, tolerance: float) -> Array:
+        """What rows annihilate, up to a share of the operator: they may be nothing but rounding."""
+        floor = tolerance * self._size
+        largest = float(np.linalg.norm(rows, 2)) if rows.size else 0.0
+        return null_space(rows, floor / largest) if largest > floor else np.eye(rows.shape[1])
+
+    @cached_property
+    def _size(self) -> float:
+        return max(float(np.linalg.norm(self.operator, 2)), 1e-300)
 
     def _singular(self, w: Array) -> tuple[Array, Array, Array]:
         left, values, right = np.linalg.svd((self.operator @ w).reshape(self.shape), full_matrices=True)

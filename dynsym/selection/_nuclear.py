@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from .._checks import Array
 from ..certify import Evidence, Level, Verdict
@@ -85,6 +86,18 @@ def units_of(total: Factor, equilibrated: bool) -> Scaling:
 
 
 @dataclass(frozen=True, eq=False)
+class Within:
+    """The terms that one point of another path selects, anew on every part of the data."""
+
+    walk: Walk
+    value: float
+
+    def support(self, factor: Factor) -> npt.NDArray[np.bool_]:
+        """(n, p), True for the terms selected on a factor."""
+        return np.asarray(self.walk.solve(factor, np.array([self.value])).coefficients[0] != 0)
+
+
+@dataclass(frozen=True, eq=False)
 class NuclearWalk(Walk):
     """Promotion on the factors of one model; the operator is built once.
 
@@ -100,13 +113,18 @@ class NuclearWalk(Walk):
     units: Scaling
     how: How
     label: str
+    within: Within | None = None
     solver: str = "ADMM"
     counted: str = "free"
 
     def part(self, factor: Factor) -> Part:
         """The problem on the rows of a factor."""
         theta, target = self.units.down(factor)
-        return Part(theta, target, self._scaled, self.shape, self.how, factor.n_rows / self.total.n_rows)
+        share = factor.n_rows / self.total.n_rows
+        terms = np.ones((target.shape[1], theta.shape[1]), dtype=bool)
+        if self.within is not None:
+            terms = self.within.support(factor)
+        return Part(theta, target, self._scaled, self.shape, self.how, share, terms)
 
     @cached_property
     def whole(self) -> Part:

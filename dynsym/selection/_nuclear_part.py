@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from .._checks import Array, ConvergenceError
-from ..optim import ADMM, L1, Nuclear, Penalty, Quadratic, Solution, solve
+from ..optim import ADMM, L1, LinearConstraint, Nuclear, Penalty, Quadratic, Solution, solve
 from ..spectral import null_space
 from ._low_rank import LowRank
 
@@ -19,6 +19,9 @@ _BROKEN_TURNED = (
     1e-4  # the same relative to the largest one of the plain fit, where all of them have about one size
 )
 _LEAST_RATE = 1e-3  # rates of the plain fit are known to no more than this share of the largest
+_MOST_STEPS = 5000  # a point that needs more is marked as open; without sparsity some hundreds are enough
+_NOTHING = 1e-12  # share of the largest coefficient below which one is rounding
+_ROUNDING = 1e-13  # the same for entries of the operator, term by term
 _SAME = 0.3  # sine of the angle up to which two solutions keep the same, and one refit serves both
 
 
@@ -62,11 +65,17 @@ class Part:
     shape: tuple[int, int]
     how: How
     share: float
+    terms: npt.NDArray[np.bool_]  # (n, p) those that may occur
+
+    @cached_property
+    def _free(self) -> Array:
+        """Unit vectors of the terms that may occur, as columns."""
+        return np.eye(self.terms.size)[:, self.terms.ravel()]
 
     @cached_property
     def plain(self) -> Array:
         """(n, p) the fit without penalty."""
-        return _least_squares(self.theta, self.target, np.eye(self.operator.shape[1]))
+        return _least_squares(self.theta, self.target, self._free)
 
     @cached_property
     def turn(self) -> Array:
@@ -83,10 +92,12 @@ class Part:
     @cached_property
     def turned(self) -> Array:
         """The operator of C -> M(C) T."""
-        if not self.how.adaptive:
-            return self.operator
-        cube = self.operator.reshape(*self.shape, -1)
-        return np.einsum("aqk,qr->ark", cube, self.turn, optimize=True).reshape(self.operator.shape)
+        K = self.operator
+        if self.how.adaptive:
+            cube = K.reshape(*self.shape, -1)
+            K = np.einsum("aqk,qr->ark", cube, self.turn, optimize=True).reshape(K.shape)
+        # Rows of rounding alone would be scaled up to the size of the others by the solver.
+        return np.where(np.abs(K) > _ROUNDING * np.abs(K).max(axis=0, initial=0.0), K, 0.0)
 
     @cached_property
     def stored(self) -> Array | sparse.csr_matrix:
@@ -103,9 +114,11 @@ class Part:
 
     def enough(self) -> float:
         """A weight at which nothing is broken: the size of the multiplier of the fit that breaks nothing."""
-        c = _least_squares(self.theta, self.target, null_space(self.turned))
+        free = self._free @ null_space(self.turned[:, self.terms.ravel()])
+        c = _least_squares(self.theta, self.target, free)
         slope = ((self.target - self.theta @ c.T).T @ self.theta).ravel()
-        multiplier = np.linalg.lstsq(self.turned.T, slope, rcond=1e-10)[0].reshape(self.shape)
+        seen = self.terms.ravel()
+        multiplier = np.linalg.lstsq(self.turned[:, seen].T, slope[seen], rcond=1e-10)[0].reshape(self.shape)
         largest = float(np.linalg.norm(multiplier, 2))
         size = float(np.linalg.norm(self.target) * np.linalg.norm(self.theta))
         return largest if largest > 1e-12 * size else 0.0
@@ -115,9 +128,12 @@ class Part:
         sparsity = self.how.sparsity * self.share
         penalty: Penalty = Nuclear(weight * self.share, self.stored, self.shape)
         penalty = penalty + L1(sparsity) if sparsity else penalty
-        solver = ADMM(tol=self.how.tol) if weight or sparsity else None
+        solver = ADMM(tol=self.how.tol, max_iter=_MOST_STEPS) if weight or sparsity else None
+        dropped = np.eye(self.terms.size)[~self.terms.ravel()]
+        held = [LinearConstraint(dropped)] if len(dropped) else []
+        datafit = Quadratic(self.theta, self.target)
         try:
-            return solve(Quadratic(self.theta, self.target), penalty if solver else None, solver=solver)
+            return solve(datafit, penalty if solver else None, held, solver)
         except ConvergenceError as error:
             last: Solution = error.last
             return last
@@ -152,6 +168,7 @@ class Part:
         if len(kept):
             rows, wanted = _stacked(self.theta, self.target, kept)
             fit[kept] = self._set(kept, rank).least_squares(rows, wanted, c.ravel()[kept])[0]
+            fit[np.abs(fit) < _NOTHING * np.abs(fit).max()] = 0.0
         return fit.reshape(c.shape)
 
     def dimension(self, unknown: Array) -> int:

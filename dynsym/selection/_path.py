@@ -281,6 +281,12 @@ def path(
     with one_blas_thread():
         walk = family.on(model)
         values = family.grid(walk)
+    return path_of(model, walk, values)
+
+
+def path_of(model: Model, walk: Walk, values: Array) -> Path:
+    """The path of a walk over given weights, ascending, with its errors."""
+    with one_blas_thread():
         total = model.compressed.total
         steps = walk.solve(total, values)
         folds = model.compressed.folds(_FOLDS)

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from .._checks import Array, require
 from ..certify import Evidence, Level, Verdict, judge
+from ..dictionary import Dictionary
 from ..discover import read_symmetries, sparse_basis
 from ..generators import Generators
 from ..inner_product import Region
@@ -76,20 +77,36 @@ class SymmetryWeights(Over):
         check_nuclear("symmetry weights", self.values, self.sparsity, self.tol)
 
     def on(self, model: Model) -> NuclearWalk:
-        unit = SymmetryBreaking(self.candidates, model.field.dictionary, 1.0, model.region)
-        K = unit.operator.toarray() if sparse.issparse(unit.operator) else np.asarray(unit.operator)
-        a, q = unit.shape
-        found = Moving(self.candidates, model.region)
-        mix = np.diag(1.0 / np.linalg.norm(self.candidates.vectors, axis=1))
-        if self.equilibrated:
-            orthonormal = unit_generators(self.candidates, model.region)
-            turned = np.linalg.solve(mix, orthonormal)
-            K = np.einsum("aqk,qr->ark", K.reshape(a, q, -1), turned, optimize=True).reshape(-1, K.shape[1])
-            mix, q = orthonormal, orthonormal.shape[1]
-        total = model.compressed.total
+        total, region = model.compressed.total, model.region
         units = units_of(total, self.equilibrated)
+        unit = SymmetryBreaking(self.candidates, model.field.dictionary, 1.0, region)
+        if self.equilibrated:
+            mix = unit_generators(self.candidates, region)
+            blocks = _unit_blocks(self.candidates.combine(mix), model.field.dictionary, region, units.whole)
+            shape = (len(blocks[0]), len(blocks))
+            K = np.stack(blocks, axis=1).reshape(shape[0] * shape[1], -1) / units.whole
+        else:
+            mix, shape = np.diag(1.0 / np.linalg.norm(self.candidates.vectors, axis=1)), unit.shape
+            K = unit.operator.toarray() if sparse.issparse(unit.operator) else np.asarray(unit.operator)
         how = How(self.sparsity, self.tol, self.relaxed, self.adaptive)
-        return NuclearWalk(total, K, (a, q), mix, found, units, how, "symmetry weight")
+        found = Moving(self.candidates, region)
+        return NuclearWalk(total, K, shape, mix, found, units, how, "symmetry weight")
+
+
+def _unit_blocks(generators: Generators, dictionary: Dictionary, region: Region, whole: Array) -> list[Array]:
+    """The maps from the unknown to L_xi f, (a, n p) each, in one orthonormal basis of all of them.
+
+    Unlike those of `SymmetryBreaking` they are reduced in units in which no term drowns another.
+    """
+    picks = np.eye(len(generators))[:, :, None]
+    maps = [equivariance_matrix(generators.combine(pick), dictionary, region) * whole for pick in picks]
+    basis = np.zeros((len(maps[0]), 0))
+    for part in maps:
+        fresh = part - basis @ (basis.T @ part)
+        left, values, _ = np.linalg.svd(fresh, full_matrices=False)
+        scale = max(float(np.linalg.norm(part, 2)), 1e-300)
+        basis = np.hstack([basis, left[:, values > _RANK * scale]])
+    return [basis.T @ part for part in maps]
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,9 +158,12 @@ def unit_generators(generators: Generators, region: Region) -> Array:
     Rescaling states or changing the basis of the candidates turns these into themselves up to a rotation, which no nuclear norm
     sees.
     """
-    left, values, _ = np.linalg.svd(sampled(generators, region), full_matrices=False)
+    rows = sampled(generators, region)
+    size = np.linalg.norm(rows, axis=1)
+    require(bool((size > 0).all()), "a candidate vanishes on the data; leave it out")
+    left, values, _ = np.linalg.svd(rows / size[:, None], full_matrices=False)
     kept = values > _RANK * values[0]
-    return np.asarray(left[:, kept] / values[kept])
+    return np.asarray(left[:, kept] / values[kept] / size[:, None])
 
 
 def check_nuclear(what: str, values: Sequence[float] | None, sparsity: float, tol: float) -> None:
