@@ -9,7 +9,16 @@ import numpy as np
 import sympy as sp
 
 from ._checks import DataError
-from .findings import DiscreteFinding, Law, SymmetryFinding, law_units
+from .findings import (
+    DiscreteFinding,
+    GeneratorUnits,
+    Law,
+    Symmetries,
+    SymmetryFinding,
+    generator_basis,
+    generator_units,
+    law_units,
+)
 from .refit import Refit
 
 if TYPE_CHECKING:
@@ -21,7 +30,7 @@ SCHEMA = 1
 def record_of(analysis: Analysis) -> dict[str, Any]:
     """The record of schema version 1."""
     model = analysis.model
-    algebra, maps = analysis.symmetries.algebra, analysis.discrete
+    maps = analysis.discrete
     units = analysis.runs[0].units
     return plain(
         {
@@ -37,12 +46,9 @@ def record_of(analysis: Analysis) -> dict[str, Any]:
             },
             "conserved_quantities": [_law(law, units) for law in analysis.laws.findings],
             "independent_conserved": analysis.laws.independent,
-            "symmetries": [_symmetry(finding) for finding in analysis.symmetries.findings],
-            "algebra": {
-                "dimension": analysis.symmetries.dimension,
-                "name": "not closed" if algebra is None else algebra.name,
-                "structure_constants": None if algebra is None else algebra.structure_constants,
-            },
+            "symmetries": [_symmetry(finding, units) for finding in analysis.symmetries.findings],
+            "algebra": _algebra(analysis.symmetries),
+            "poisson_algebra": None if analysis.law_algebra is None else analysis.law_algebra.to_json(),
             "symmetry_certificate": {
                 "defect_upper_together": analysis.symmetries.upper,
                 "defects_in_units_of_their_noise": analysis.symmetries.whitened,
@@ -59,6 +65,20 @@ def record_of(analysis: Analysis) -> dict[str, Any]:
             "timings": analysis.timings,
         }
     )
+
+
+def _algebra(found: Symmetries) -> dict[str, Any]:
+    """Name and structure constants in the basis of the certified symmetries, invariants, and the clean basis."""
+    algebra = found.algebra
+    contracted = {
+        "dimension": found.dimension,
+        "name": "not closed" if algebra is None else algebra.name,
+        "structure_constants": None if algebra is None else algebra.structure_constants,
+    }
+    if algebra is None:
+        return contracted
+    basis = generator_basis(found.generators, algebra)
+    return {**algebra.to_json(), **contracted, "clean_basis": None if basis is None else basis.to_json()}
 
 
 def _law(law: Law, units: tuple[str, ...] | None) -> dict[str, Any]:
@@ -88,8 +108,18 @@ def unit_of_law(law: Law, units: tuple[str, ...] | None) -> str | None:
         return None  # a unit that cannot be read, such as "arb. units", says nothing
 
 
-def _symmetry(finding: SymmetryFinding) -> dict[str, Any]:
-    parts = finding.generator.affine_parts()
+def units_of_symmetry(finding: SymmetryFinding, units: tuple[str, ...] | None) -> GeneratorUnits | None:
+    """Units of the entries of an affine generator; None where the units of the states are unknown or cannot be read."""
+    if units is None:
+        return None
+    try:
+        return generator_units(finding.generator, units)
+    except DataError:
+        return None
+
+
+def _symmetry(finding: SymmetryFinding, units: tuple[str, ...] | None) -> dict[str, Any]:
+    parts, own = finding.generator.affine_parts(), units_of_symmetry(finding, units)
     assert finding.generator.time_scaling is not None
     return {
         "label": finding.label,
@@ -103,6 +133,7 @@ def _symmetry(finding: SymmetryFinding) -> dict[str, Any]:
         "defect_lower": finding.verdict.lower,
         "reason": finding.verdict.reason,
         "trivial": finding.trivial,
+        "units": None if own is None else {"matrix": own.matrix, "offset": own.offset, "time_scaling": ""},
     }
 
 

@@ -21,6 +21,7 @@ Bracket = Callable[[Array], npt.ArrayLike] | npt.ArrayLike
 
 _HIGHEST = 2  # degree up to which structure functions are polynomials of the level functions
 _POINTS = 4  # points per unknown coefficient of a bracket
+_EXACT, _NOISY = 3e-8, 1e-5  # error below which constants are exact; tolerance above which laws have errors
 _LONGEST = 12  # characters up to which a law's formula is its own label
 
 
@@ -96,9 +97,30 @@ class PoissonAlgebra:
     def __str__(self) -> str:
         at = f" on {', '.join(map(str, self.level))}" if self.level else ""
         head = f"Poisson algebra of {len(self.labels)} invariants{at}: {self.name}"
-        rows = [f"  {line}" for line in self.table]
+        rows = [f"  {label} = {text}" for label, text in self._definitions()]
+        rows += [f"  {line}" for line in self.table]
         open_pairs = [f"  {pair} leaves the span" for pair in self.open_pairs]
         return "\n".join([head, *rows, *open_pairs, f"  closure defect {self.closure_defect:.1e}"])
+
+    def _definitions(self) -> list[tuple[str, str]]:
+        """What the labels stand for, where they are no formulas."""
+        texts = [str(f) for f in self.functions]
+        return [(label, text) for label, text in zip(self.labels, texts) if label != text]
+
+    def to_json(self) -> dict[str, Any]:
+        """Invariants, table of brackets, level set and algebra as plain lists, texts and finite numbers."""
+        return {
+            "name": self.name,
+            "invariants": [
+                {"label": label, "expression": str(f)} for label, f in zip(self.labels, self.functions)
+            ],
+            "level": [{"name": s.name, "expression": str(s.function), "value": s.value} for s in self.level],
+            "brackets": list(self.table),
+            "open_pairs": list(self.open_pairs),
+            "closure_defect": self.closure_defect,
+            "structure_constants": self.structure_constants.tolist(),
+            "algebra": None if self.algebra is None else self.algebra.to_json(),
+        }
 
     def __repr__(self) -> str:
         return f"PoissonAlgebra({self.name!r}, {', '.join(self.labels)})"
@@ -313,8 +335,16 @@ def _result(
     worst = max((defect for _, _, defect in fits), default=0.0)
     algebra = None
     if not open_pairs:
-        algebra = identify(c * _units(sampled, c), tol=max(1e-6, min(0.1, 30 * worst)), closure_defect=worst)
+        algebra = _identified(c * _units(sampled, c), worst, tol)
     return PoissonAlgebra(functions, names, sets, tuple(table), frozen(c), worst, tuple(open_pairs), algebra)
+
+
+def _identified(c: Array, worst: float, tol: float) -> LieAlgebra:
+    """The name at the tolerances that suit the errors: those of the brackets, or a third of a tolerance made for noisy laws."""
+    error = max(worst, tol / 3 if tol > _NOISY else 0.0)
+    if error <= _EXACT:
+        return identify(c, closure_defect=worst)
+    return identify(c, closure_defect=worst, error=error)
 
 
 def _units(sampled: _Sampled, c: Array) -> Array:
@@ -331,7 +361,9 @@ def _formula(
     for row, pick in zip(coefficients, powers):
         factors = [sets[k].name for k in pick]
         for name, value in zip([*names, ""], row):
-            whole = [*factors, f"({name})" if set(" +-") & set(name) else name]
+            # text_of brackets a sum that stands alone; beside a factor it needs brackets here.
+            sum_beside = bool(factors) and bool(set(" +-") & set(name))
+            whole = [*factors, f"({name})" if sum_beside else name]
             terms.append("*".join(f for f in whole if f) or "1")
             numbers.append(round(float(value), 9))
     return text_of(terms, numbers)

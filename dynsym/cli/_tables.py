@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..algebra import PoissonAlgebra, clean_basis
 from ..analysis import Analysis
+from ..analysis_json import units_of_symmetry
 from ..certify import Verdict
 from ..findings import (
     CloudSymmetries,
@@ -20,6 +22,7 @@ from ..findings import (
     DiscreteSymmetries,
     HamiltonianStructure,
     Symmetries,
+    generator_basis,
 )
 from ..refit import Refit
 from ..regression import Model
@@ -30,6 +33,7 @@ _STYLE = {"certified": "green", "refuted": "red", "undecided": "yellow"}
 _MOST_RUNS = 12
 _MOST_MAPS = 16
 _MOST_UNDECIDED = 2
+_LARGEST_TABLE = 10  # dimension up to which brackets are shown in a clean basis
 
 
 def show_analysis(out: Console, done: Analysis) -> None:
@@ -42,11 +46,14 @@ def show_analysis(out: Console, done: Analysis) -> None:
     out.print()
     show_model(out, done.model, "Equations")
     show_laws(out, done.laws)
-    show_symmetries(out, done.symmetries)
+    show_symmetries(out, done.symmetries, done.runs[0].units)
+    show_algebra(out, done.symmetries)
     if done.discrete is not None:
         show_discrete(out, done.discrete)
     if done.hamiltonian is not None:
         show_hamiltonian(out, done.hamiltonian)
+    if done.law_algebra is not None:
+        show_law_algebra(out, done.law_algebra)
     if done.refit is not None:
         show_refit(out, done.refit)
 
@@ -85,15 +92,47 @@ def show_laws(out: Console, found: ConservedQuantities) -> None:
     _findings(out, rows, "drift", found, _evidence(found))
 
 
-def show_symmetries(out: Console, found: Symmetries) -> None:
-    """Symmetries with verdict and bound, and the algebra they form."""
+def show_symmetries(out: Console, found: Symmetries, units: tuple[str, ...] | None = None) -> None:
+    """Symmetries with verdict and bound, the algebra they form, and the units of their coefficients where states have any."""
     name = "" if found.algebra is None or not len(found.generators) else f"; algebra {found.algebra.name}"
     _heading(out, f"Symmetries ({len(found.generators)} certified{name})")
     rows = [
         (f.verdict, f.label, Text(f.generator.expressions()[0], overflow="fold"), f.verdict.reason)
         for f in found.findings
     ]
-    _findings(out, rows, "kind", found, _together(found))
+    _findings(out, rows, "kind", found, "; ".join(filter(None, [_together(found), _units(found, units)])))
+
+
+def _units(found: Symmetries, units: tuple[str, ...] | None) -> str:
+    """The units of the coefficients that are no pure numbers."""
+    written: dict[str, str] = {}
+    for finding in found.findings:
+        own = units_of_symmetry(finding, units)
+        written |= {} if own is None else own.written
+    said = ", ".join(f"{term} in {unit}" for term, unit in written.items())
+    return f"units of the coefficients: {said}" if said else ""
+
+
+def show_algebra(out: Console, found: Symmetries) -> None:
+    """Invariants, and the brackets in a basis in which they are simple."""
+    basis = generator_basis(found.generators, found.algebra)
+    if basis is None:
+        return
+    _heading(out, f"Algebra of the certified symmetries ({basis.algebra.name})")
+    for line in basis.lines():
+        out.print(Text(f"  {line}"), overflow="fold")
+    out.print()
+
+
+def show_law_algebra(out: Console, found: PoissonAlgebra) -> None:
+    """The brackets of the conserved quantities, and the name of their algebra."""
+    head, *lines = str(found).splitlines()
+    _heading(out, head)
+    for line in lines:
+        out.print(Text(line), overflow="fold")
+    if found.algebra is not None and found.algebra.dimension <= _LARGEST_TABLE:
+        out.print(Text(f"  clean basis: {'; '.join(clean_basis(found.algebra).table)}"), overflow="fold")
+    out.print()
 
 
 def _evidence(found: ConservedQuantities) -> str:

@@ -23,6 +23,7 @@ from ..spectral import Spectrum
 from ..vector_field import VectorField
 from ._canonical import Judge, as_undecided, shortened, simplify
 from ._evidence import coverage_of, evidence_of, unpruned
+from ._generator_basis import generator_basis
 from ._lie_algebra import algebra_of
 from ._listed import Listed
 from ._simultaneous import Simultaneous, hold_together
@@ -103,7 +104,10 @@ class Symmetries(Listed):
             for f in self.findings
         ]
         tail = f"  in {self.region.description}; delta = {self.level.delta:g}, alpha = {self.level.alpha:g}"
-        return "\n".join([head, *rows, *self._measures(), tail, *(f"  note: {w}" for w in self.warnings)])
+        basis = generator_basis(self.generators, self.algebra)
+        shown = [] if basis is None else [f"  {shortened(line)}" for line in basis.lines()]
+        notes = (f"  note: {w}" for w in self.warnings)
+        return "\n".join([head, *rows, *shown, *self._measures(), tail, *notes])
 
     def _measures(self) -> list[str]:
         lines = []
