@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from dynsym import (
     VectorField,
     systems,
 )
+from dynsym.cli import main
 
 ROTATION = Bivector(Monomials(3, 1, constant=False), [[0, 0, 1], [0, -1, 0], [1, 0, 0]])
 GAMMA, TEMPERATURE = 0.3, 2.0
@@ -329,3 +332,64 @@ def test_a_family_says_what_it_is():
     family = dy.hamiltonian_fields(Monomials(2, 1))
     assert str(family) == "f = J grad H: 5 of 6 coefficients free; H of 6 functions"
     assert family._repr_html_().startswith("<pre>")
+
+
+# --- command line
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    place = tmp_path_factory.mktemp("data")
+    for name in ("oscillator_1d", "damped_oscillator"):
+        runs = systems.get(name).runs(6, 80, noise=0.002)
+        rows = ["run,t," + ",".join(runs[0].names)]
+        for k, run in enumerate(runs):
+            rows += [f"{k},{t:.5f},{a:.6f},{b:.6f}" for t, (a, b) in zip(run.t, run.x)]
+        (place / f"{name}.csv").write_text("\n".join(rows) + "\n")
+    return place
+
+
+def words(table, name, *more):
+    file = str(table / f"{name}.csv")
+    return ["fit", file, "--run", "run", "--time", "t", "--dictionary", "poly(1)", *more]
+
+
+def test_the_command_holds_a_law(table, capsys):
+    assert main(words(table, "oscillator_1d", "--conserve", "x^2 + v^2", "--json", "-")) == 0
+    captured = capsys.readouterr()
+    record = json.loads(captured.out, parse_constant=pytest.fail)
+    c = np.array(record["model"]["coefficients"])
+    assert c[0, 2] == pytest.approx(-c[1, 1], rel=1e-12)
+    assert record["free_coefficients"] == 1
+    assert record["conserved"][0]["verdict"] == "certified"
+    assert record["hamiltonian"] is None
+    assert "1 of 6 coefficients are free" in captured.err
+
+
+def test_the_command_reads_the_energy(table, capsys):
+    assert main(words(table, "oscillator_1d", "--hamiltonian", "--json", "-")) == 0
+    energy = json.loads(capsys.readouterr().out)["hamiltonian"]
+    found = dict(zip(energy["terms"], energy["coefficients"]))
+    error = dict(zip(energy["terms"], energy["standard_errors"]))
+    assert abs(found["x**2"] - 0.5) < max(5 * error["x**2"], 0.01)
+
+
+def test_the_command_says_that_a_forced_law_is_refuted(table, capsys):
+    assert main(words(table, "damped_oscillator", "--conserve", "x^2 + y^2")) == 0
+    said = capsys.readouterr().out
+    assert "refuted by the free fit" in said
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--energies", "poly(2)"), "needs --hamiltonian"),
+        (("--conserve", "x^2 + w"), "w"),
+        (("--hamiltonian", "--energies", "poly(0)"), "no field of the dictionary but 0"),
+    ],
+)
+def test_bad_words_of_fit_give_one_line(table, capsys, more, message):
+    assert main(words(table, "oscillator_1d", *more)) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
