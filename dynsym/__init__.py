@@ -22,6 +22,7 @@ from .analysis import Analysis, AnalysisSettings, analyze
 from .compress import Compressed, compress, load_compressed, save_compressed
 from .dictionary import Dictionary, Fourier, Monomials, Radial, Terms, parse_dictionary
 from .differentiation import Derivatives, LocalPolynomial, WeakForm
+from .dissipative import Dissipative, dissipative
 from .enforce import (
     PotentialFields,
     conserving,
@@ -89,6 +90,7 @@ __all__ = [
     "Derivatives",
     "Dictionary",
     "DiscreteSymmetries",
+    "Dissipative",
     "FormHamiltonian",
     "Fourier",
     "Generators",
@@ -133,6 +135,7 @@ __all__ = [
     "dictionary",
     "differentiation",
     "discrete_symmetries",
+    "dissipative",
     "energy_preserving",
     "equivariant_to",
     "fit",

@@ -2,8 +2,8 @@
 
 Derivatives are given with errors of a stated share of their spread. Printed for each system: laws there are, laws kept (median
 and range over the seeds), largest angle of the kept laws to the true ones, relative error of the field on the region for the
-plain, the promoted and the selected and promoted model, and seconds for one path. Systems with friction have no law; keeping one
-is an invention.
+plain, the promoted and the selected and promoted model, and seconds for one path. Systems with friction have no law; keeping
+one is an invention.
 
     python tests/benchmarks/bench_promote_laws.py --seeds 5 --noise 0.1
 """
