@@ -149,7 +149,7 @@ def hopf():
     runs = noisy("hopf", 5, 60, 0.1)
     over = SymmetryWeights(
         generators.affine(2, runs[0].names),
-        [0.01, 0.6, 6.0, 60.0],
+        [1e-4, 0.6, 6.0, 60.0],
         relaxed=True,
         equilibrated=True,
         adaptive=True,

@@ -52,7 +52,7 @@ class ConservationWeights(Over):
     --------
     >>> import dynsym as dy
     >>> runs = dy.systems.get("oscillator_1d").runs(6, 100, noise=0.01)
-    >>> over = dy.ConservationWeights(dy.Monomials(2, 2), values=[1e-3, 1.0, 30.0])
+    >>> over = dy.ConservationWeights(dy.Monomials(2, 2), values=[1e-7, 1.0, 30.0])
     >>> found = dy.path(runs, dy.Monomials(2, 1), over)
     >>> [int(k) for k in found.breaks.broken]  # of five functions: the last field keeps the energy
     [5, 4, 4]

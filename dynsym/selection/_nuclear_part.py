@@ -22,6 +22,7 @@ _LEAST_RATE = 1e-3  # rates of the plain fit are known to no more than this shar
 _MOST_STEPS = 5000  # a point that needs more is marked as open; without sparsity some hundreds are enough
 _NOTHING = 1e-12  # share of the largest coefficient below which one is rounding
 _ROUNDING = 1e-13  # the same for entries of the operator, term by term
+_FRACTION = 0.3
 _SAME = 0.3  # sine of the angle up to which two solutions keep the same, and one refit serves both
 
 
@@ -154,14 +155,27 @@ class Part:
         out = np.zeros_like(unknown)
         known: dict[tuple[int, bytes], list[tuple[Array, Array]]] = {}
         for k, c in enumerate(unknown):
-            kept, rank = np.flatnonzero(c.ravel()), self.spectrum(c)[0]
-            same, spared = known.setdefault((rank, kept.tobytes()), []), self.spared(c)
+            kept, (rank, right) = np.flatnonzero(c.ravel()), self._suggested(c)
+            same = known.setdefault((rank, kept.tobytes()), [])
+            spared = np.linalg.qr(self.turn @ right[:, rank:])[0]
             near = [fit for start, fit in same if _apart(spared, start) < _SAME]
             if not near:
                 near = [self._refitted(c, kept, rank)]
                 same.append((spared, near[0]))
             out[k] = near[0]
         return out
+
+    def _suggested(self, unknown: Array) -> tuple[int, Array]:
+        """How many combinations a refit may break, and the right singular vectors.
+
+        The convex solution need not reach zero in a direction before all others shrink as well. Where all were of one size at
+        the fit without penalty, one that has become a fraction of the largest is as good as zero: the refit makes it exact, and
+        held-out data say whether it was.
+        """
+        rank, values, right = self.spectrum(unknown)
+        if self.how.adaptive and rank:
+            rank = int(np.count_nonzero(values[:rank] > _FRACTION * values[0]))
+        return rank, right
 
     def _refitted(self, c: Array, kept: npt.NDArray[np.intp], rank: int) -> Array:
         fit = np.zeros(c.size)
