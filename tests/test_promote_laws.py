@@ -332,3 +332,17 @@ def test_breaks_show_themselves(promoted):
     figure = breaks.plot()
     figure.canvas.draw()
     assert len(figure.axes) == 2
+
+
+@pytest.mark.parametrize(("friction", "kept"), [(3e-4, 0), (0.0, 1)])
+def test_friction_far_below_the_other_rates_is_seen_where_the_data_see_it(friction, kept):
+    d = Monomials(2, 1)
+    field = VectorField(d, [[0, 0, 1], [0, -1, -friction]])
+    rng, runs = np.random.default_rng(0), []
+    for a in (0.5, 1.0, 1.5, 2.0):
+        run = field.simulate([a, 0.0], np.linspace(0, 12, 120))
+        slopes = field.evaluate(run.x)
+        runs.append(Trajectory(run.t, run.x, dxdt=slopes + 1e-6 * rng.standard_normal(slopes.shape)))
+    found = dy.path(runs, d, ConservationWeights(Monomials(2, 2), [1e-9, 1e-4, 1.0, 30.0]))
+    for rule in ("1se", "cv", "bic"):
+        assert len(found.breaks.kept(found.index(rule))) == kept

@@ -18,7 +18,7 @@ _BROKEN = 1e-5  # singular values of the image of C below this share of |operato
 _BROKEN_TURNED = (
     1e-4  # the same relative to the largest one of the plain fit, where all of them have about one size
 )
-_LEAST_RATE = 1e-3  # rates of the plain fit are known to no more than this share of the largest
+_LEAST_RATE = 1e-6  # rates of the plain fit below this share of the largest are rounding
 _MOST_STEPS = 5000  # a point that needs more is marked as open; without sparsity some hundreds are enough
 _NOTHING = 1e-12  # share of the largest coefficient below which one is rounding
 _ROUNDING = 1e-13  # the same for entries of the operator, term by term
