@@ -12,6 +12,7 @@ from . import (
     interop,
     maps,
     optim,
+    promote,
     sections,
     systems,
     testing,
@@ -21,7 +22,16 @@ from .analysis import Analysis, AnalysisSettings, analyze
 from .compress import Compressed, compress, load_compressed, save_compressed
 from .dictionary import Dictionary, Fourier, Monomials, Radial, Terms, parse_dictionary
 from .differentiation import Derivatives, LocalPolynomial, WeakForm
-from .enforce import conserving, equivariant_to
+from .dissipative import Dissipative, dissipative
+from .enforce import (
+    PotentialFields,
+    conserving,
+    energy_preserving,
+    equivariant_to,
+    gradient_fields,
+    hamiltonian_fields,
+    metriplectic_fields,
+)
 from .findings import (
     CloudSymmetries,
     ConservedQuantities,
@@ -42,19 +52,22 @@ from .findings import (
     symmetries_of,
 )
 from .generators import Generators
-from .promote import SymmetryBreaking
+from .promote import ConservationBreaking, SymmetryBreaking
 from .refit import Refit, refit
 from .regression import MapModel, Model, Pairs, Stepwise, fit, fit_map
 from .sections import Bivector, Density, Metric, OneForm, ScalarFunction, TwoForm, VectorFunction
 from .selection import (
     Bootstrap,
+    ConservationWeights,
     L1Weights,
     Path,
+    PathGrid,
     Stability,
     SymmetryWeights,
     Thresholds,
     bootstrap,
     path,
+    path_grid,
     stability,
 )
 from .trajectory import DataQuality, StoredRun, Trajectory, open_runs, quality
@@ -69,6 +82,8 @@ __all__ = [
     "Bootstrap",
     "CloudSymmetries",
     "Compressed",
+    "ConservationBreaking",
+    "ConservationWeights",
     "ConservedQuantities",
     "ConvergenceError",
     "DataError",
@@ -77,6 +92,7 @@ __all__ = [
     "Derivatives",
     "Dictionary",
     "DiscreteSymmetries",
+    "Dissipative",
     "FormHamiltonian",
     "Fourier",
     "Generators",
@@ -94,6 +110,8 @@ __all__ = [
     "OneForm",
     "Pairs",
     "Path",
+    "PathGrid",
+    "PotentialFields",
     "Radial",
     "Refit",
     "ScalarFunction",
@@ -123,10 +141,14 @@ __all__ = [
     "dictionary",
     "differentiation",
     "discrete_symmetries",
+    "dissipative",
+    "energy_preserving",
     "equivariant_to",
     "fit",
     "fit_map",
     "generators",
+    "gradient_fields",
+    "hamiltonian_fields",
     "hamiltonian_of",
     "hamiltonian_structure",
     "inner_product",
@@ -134,10 +156,13 @@ __all__ = [
     "invariant_tensors",
     "load_compressed",
     "maps",
+    "metriplectic_fields",
     "open_runs",
     "optim",
     "parse_dictionary",
     "path",
+    "path_grid",
+    "promote",
     "quality",
     "refit",
     "save_compressed",

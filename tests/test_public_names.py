@@ -38,7 +38,18 @@ NOUNS = {
         "MapSymmetries",
         "Pairs",
     ),
-    *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
+    *(
+        "Bootstrap",
+        "ConservationWeights",
+        "PathGrid",
+        "Dissipative",
+        "PotentialFields",
+        "L1Weights",
+        "Path",
+        "Stability",
+        "SymmetryWeights",
+        "Thresholds",
+    ),
 }
 VERBS = {
     *(
@@ -52,10 +63,11 @@ VERBS = {
         "fit",
         "open_runs",
     ),
-    *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking"),
+    *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking", "ConservationBreaking"),
     "cloud_symmetries",
     "discrete_symmetries",
-    *("bootstrap", "path", "stability"),
+    *("bootstrap", "path", "path_grid", "stability"),
+    *("dissipative", "energy_preserving", "gradient_fields", "hamiltonian_fields", "metriplectic_fields"),
     "hamiltonian_of",
     "hamiltonian_structure",
     "invariant_tensors",
@@ -72,6 +84,7 @@ MODULES = {
         "inner_product",
         "maps",
         "optim",
+        "promote",
         "systems",
     ),
 }
