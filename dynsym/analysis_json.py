@@ -10,6 +10,7 @@ import sympy as sp
 
 from ._checks import DataError
 from .findings import (
+    ConservedQuantities,
     DiscreteFinding,
     GeneratorUnits,
     Law,
@@ -50,10 +51,10 @@ def record_of(analysis: Analysis) -> dict[str, Any]:
             "algebra": _algebra(analysis.symmetries),
             "poisson_algebra": None if analysis.law_algebra is None else analysis.law_algebra.to_json(),
             "symmetry_certificate": {
-                "defect_upper_together": analysis.symmetries.upper,
-                "defects_in_units_of_their_noise": analysis.symmetries.whitened,
-                "coverage_factor": analysis.symmetries.coverage,
+                **_certificate(analysis.symmetries),
+                "at_most": analysis.symmetries.at_most,
             },
+            "law_certificate": _certificate(analysis.laws),
             "discrete_symmetries": [] if maps is None else [_map(finding) for finding in maps.findings],
             "discrete_group": None
             if maps is None or maps.group is None
@@ -81,6 +82,15 @@ def _algebra(found: Symmetries) -> dict[str, Any]:
     return {**algebra.to_json(), **contracted, "clean_basis": None if basis is None else basis.to_json()}
 
 
+def _certificate(found: Symmetries | ConservedQuantities) -> dict[str, Any]:
+    """What holds of all certified findings at once."""
+    return {
+        "defect_upper_together": found.upper,
+        "defects_in_units_of_their_noise": found.whitened,
+        "coverage_factor": found.coverage,
+    }
+
+
 def _law(law: Law, units: tuple[str, ...] | None) -> dict[str, Any]:
     terms = law.function.dictionary.terms
     return {
@@ -93,6 +103,7 @@ def _law(law: Law, units: tuple[str, ...] | None) -> dict[str, Any]:
         "reason": law.verdict.reason,
         "relative_drift": law.relative_drift,
         "drift_from_noise": law.drift_expected,
+        "drift_on_held_out_runs": law.held_out,
         "evidence": law.evidence,
         "unit": unit_of_law(law, units),
     }

@@ -73,7 +73,7 @@ def test_a_small_power_is_nearly_the_logarithm():
 
 
 def bent(penalty, v, curve):
-    return 0.7 * curve.value(penalty.sizes(v))
+    return 0.7 * curve.value(penalty.summands(v))
 
 
 @every_penalty
@@ -94,7 +94,7 @@ def test_no_move_lowers_what_the_bent_prox_minimises(penalty, power, step):
 @every_penalty
 def test_the_sizes_sum_to_the_norm(penalty):
     v = RNG.standard_normal(penalty.split_shape(SHAPE))
-    assert penalty.norm(v) == pytest.approx(0.7 * penalty.sizes(v).sum())
+    assert penalty.norm(v) == pytest.approx(0.7 * penalty.summands(v).sum())
 
 
 @every_penalty

@@ -314,3 +314,15 @@ def test_the_published_table_is_whole(bench):
     assert cells["quad", "se", 2, 10, 2] == 426
     assert set(bench.REDUCED) <= set(cells)
     assert len(set(bench.REDUCED)) >= 24
+
+
+def test_broken_maps_can_be_refined_as_well():
+    # Penalties of maps measure themselves by coefficients, and refinement measures them by their image.
+    rng = np.random.default_rng(0)
+    terms, x = dy.Monomials(2, 2), rng.uniform(-1, 1, (40, 2))
+    C = np.array([[0, 1.0, 2.0, 0, 0, 0], [0, -1.0, 0.5, 0, 0, 0]])
+    fit = dy.optim.Quadratic(terms.evaluate(x), terms.evaluate(x) @ C.T + 0.01 * rng.standard_normal((40, 2)))
+    odd = dy.SymmetryBreaking(dy.maps.parity(2), terms, weight=1.0)
+    found = solve(fit, odd, solver=dy.optim.Reweighted())
+    assert np.abs(found.coefficients[:, [0, 3, 4, 5]]).max() < 1e-8
+    assert np.allclose(found.coefficients, C, atol=0.02)

@@ -3,12 +3,14 @@
 from ._clouds import CloudFinding, CloudSymmetries, cloud_symmetries
 from ._discrete import DiscreteFinding, DiscreteSymmetries, discrete_symmetries
 from ._drift import drift_along
-from ._evidence import evidence_of, misfit
+from ._evidence import evidence_of
 from ._forms import FormHamiltonian, hamiltonian_of
 from ._generator_basis import GeneratorBasis, generator_basis
 from ._hamiltonian import hamiltonian_structure
 from ._law_algebra import law_algebra
 from ._laws import ConservedQuantities, Law, conserved_quantities
+from ._map_symmetries import MapSymmetries, MapSymmetry, symmetries_of
+from ._misfit import Misfit, misfit, misfit_of
 from ._noether import Generated, NoetherPair
 from ._structure import HamiltonianStructure
 from ._symmetries import ITSELF, Symmetries, SymmetryFinding, candidates_over, symmetries
@@ -31,6 +33,9 @@ __all__ = [
     "InvariantTensors",
     "Law",
     "LawUnits",
+    "MapSymmetries",
+    "MapSymmetry",
+    "Misfit",
     "Multiplied",
     "NoetherPair",
     "Symmetries",
@@ -51,5 +56,7 @@ __all__ = [
     "law_algebra",
     "law_units",
     "misfit",
+    "misfit_of",
     "symmetries",
+    "symmetries_of",
 ]

@@ -24,7 +24,7 @@ from ..vector_field import VectorField
 from ._canonical import as_undecided, shortened
 from ._dependent import Dependent, dependent_states
 from ._drift import Drift, HeldOut, drift_along, with_drift
-from ._evidence import coverage_of, evidence_of, unpruned
+from ._evidence import coverage_of, debiased, evidence_of, unpruned
 from ._listed import Listed
 from ._search import NOTHING, Search
 from ._states import StatesJudge, states_search
@@ -157,7 +157,9 @@ def conserved_quantities(
     dictionary
         The functions that h is made of.
     delta, alpha
-        Tolerance of the defect, and error level shared among the functions.
+        Tolerance of the defect, and error level: the probability that anything false is certified, shared among the
+        functions and, for a fitted model, among the ways to a certificate (the field as it was selected, the field with all
+        terms, the states alone).
     region
         What the verdicts of a field speak of; default a tube around the data, or generic points for an exact field.
 
@@ -180,12 +182,13 @@ def conserved_quantities(
     """
     if not isinstance(data, Model | VectorField):
         return _from_runs(as_runs(data), dictionary, Level(delta, alpha, dictionary.n_terms), region)
+    data = debiased(data) if isinstance(data, Model) else data
     field = data.field if isinstance(data, Model) else data
     own = _over(dictionary, field.names, "field has", "model.field.names")
     if region is None:
         region = data.region if isinstance(data, Model) else generic_region(own + field.dictionary)
     where = restricted(region, own)
-    level = Level(delta, alpha, own.n_terms)
+    level = Level(delta, alpha, own.n_terms, 1 / _ways(data))
     with one_blas_thread():
         found, search = _from_field(data, own, where, level)
         # Selection drops small terms that a law needs. A function that varies only slightly is looked at again with all
@@ -197,6 +200,13 @@ def conserved_quantities(
                 note = "terms that the selection left out would break these laws: verdicts on the fit of all terms"
                 found = replace(again, warnings=(*again.warnings, note))
         return found
+
+
+def _ways(data: Model | VectorField) -> int:
+    """How many ways lead to a certificate: the field, with its chosen terms or with all of them, and the states."""
+    if not isinstance(data, Model):
+        return 1
+    return 2 if data.support.all() or data.constraint is not None else 3
 
 
 def _from_field(

@@ -15,7 +15,7 @@ from ..discover import ConservationReading
 from ..inner_product import Region
 from ..lie_derivative import law_matrix
 from ..spectral import Spectrum, relative_spectrum
-from ._simultaneous import Simultaneous
+from ._simultaneous import Simultaneous, none_together
 
 Indices = npt.NDArray[np.intp]
 
@@ -51,24 +51,15 @@ class Grade:
 
 @dataclass(frozen=True, eq=False)
 class LawsTogether:
-    """The grades of a dictionary; their chains of tests share the error level.
+    """The grades of a dictionary, from the simplest terms to all of them; their chains of tests share the error level."""
 
-    Attributes
-    ----------
-    grades
-        From the simplest terms to all of them.
-    alpha
-        Level of each grade's bound.
-    """
-
-    grades: tuple[Grade, ...]
-    alpha: float
+    grades: tuple[Grade, ...] = ()
 
     def bound_of(self, coefficients: Array) -> float:
         """Bound of |L_f h|^2 for one function (p,); inf if there is none."""
         for grade in self.grades:
             if grade.holds(coefficients):
-                return grade.together.bound_of(coefficients, self.alpha)
+                return grade.together.bound_of(coefficients)
         return float(np.inf)
 
     def bound_of_all(self, functions: Sequence[Array]) -> float:
@@ -77,7 +68,7 @@ class LawsTogether:
             return float(np.inf)
         forms = np.stack(list(functions), axis=1)
         able = [g for g in self.grades if all(g.holds(c) for c in functions)]
-        return min((g.together.bound_of_all(forms, self.alpha) for g in able), default=float(np.inf))
+        return min((g.together.bound_of_all(forms) for g in able), default=float(np.inf))
 
     @property
     def whitened(self) -> Array:
@@ -110,14 +101,12 @@ def conserved_together(
     grades
         Terms (k,) of each grade, the simplest first.
     """
-    alpha = level.alpha / max(len(grades), 1)
     if not evidence.covariance:
-        return LawsTogether((), alpha)
+        return LawsTogether()
+    alpha = level.certifying / len(grades)
     roots = [(index, _root(block)) for index, block in evidence.covariance]
     chain = _Chain(fields, dictionary, reading, region, roots)
-    return LawsTogether(
-        tuple(Grade(index, chain.longest(index, level.delta, alpha)) for index in grades), alpha
-    )
+    return LawsTogether(tuple(Grade(index, chain.longest(index, level.delta, alpha)) for index in grades))
 
 
 def _root(block: Array) -> Array:
@@ -181,14 +170,14 @@ class _Chain:
     ) -> Simultaneous:
         p = len(spectrum.vectors)
         if best is None:
-            empty = np.zeros((0, p))
-            return Simultaneous(empty.T, None, np.inf, whitened, 1.0, empty, empty)
+            return none_together(p, whitened)
         d, bound, outside = best
         span = spectrum.vectors[:, :d]
         # The vectors are orthonormal in the norm of the defect, so that its Gram matrix leads to their coordinates.
         coordinates = span.T @ self.reading.gram
         upper = float(np.sqrt(bound.upper(alpha)))
-        return Simultaneous(span, bound, upper, whitened, 1.0, coordinates, outside.T @ self.reading.operator)
+        leaves = outside.T @ self.reading.operator
+        return Simultaneous(span, bound, upper, whitened, 1.0, alpha, p, coordinates, leaves)
 
 
 def _range(columns: Array) -> Array:

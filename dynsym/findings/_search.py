@@ -22,6 +22,7 @@ from ..vector_field import VectorField
 from ._canonical import Judge, as_undecided, fitted_numbers, simplify
 from ._dependent import Dependent
 from ._laws_together import LawsTogether, conserved_together
+from ._simultaneous import TOGETHER
 
 _NEW = 0.2  # sine of the angle to what is already listed, above which a function is a new one
 _MOST_UNDECIDED = 4
@@ -56,7 +57,7 @@ class Search:
     judged: Callable[[Array], Verdict]
     level: Level
     usable: npt.NDArray[np.bool_]  # (p,) terms that are not constant on the region
-    together: LawsTogether = dataclass_field(default_factory=lambda: LawsTogether((), 0.05))
+    together: LawsTogether = dataclass_field(default_factory=lambda: LawsTogether())
 
     @classmethod
     def of(
@@ -76,12 +77,13 @@ class Search:
         usable = np.diag(reading.gram) > 1e-24 * theta2 * speed2
         usable &= dependent.free(dictionary, around.points)
         grades = [index for _, index in _usable_grades(dictionary, usable)]
-        together = conserved_together(field.dictionary, dictionary, reading, around, evidence, level, grades)
+        joint, alone = level.way(TOGETHER), level.way(1 - TOGETHER)
+        together = conserved_together(field.dictionary, dictionary, reading, around, evidence, joint, grades)
 
         def judged(coefficients: Array) -> Verdict:
             operator = law_matrix(dictionary, coefficients, field.dictionary, around)
             at_once = together.bound_of(coefficients)
-            return judge(operator, reading.size(coefficients), evidence, level, simultaneous=at_once)
+            return judge(operator, reading.size(coefficients), evidence, alone, simultaneous=at_once)
 
         return cls(field, dictionary, reading, around, judged, level, usable, together)
 

@@ -58,14 +58,14 @@ class L1(Proximable):
     def prox(self, v: Array, step: float | Array) -> Array:
         return np.sign(v) * np.maximum(np.abs(v) - self.weight * step, 0.0)
 
-    def sizes(self, v: Array) -> Array:
+    def summands(self, v: Array) -> Array:
         return np.abs(v).ravel()
 
     def bent_prox(self, v: Array, step: float | Array, curve: Curve) -> Array:
         return np.sign(v) * curve.prox(np.abs(v), self.weight * step)
 
     def tilted(self, v: Array, curve: Curve) -> Proximable:
-        return Composed(self, sparse.diags_array(curve.slope(self.sizes(v))))
+        return Composed(self, sparse.diags_array(curve.slope(self.summands(v))))
 
     def gauge(self, u: Array) -> float:
         return _ratio(float(np.max(np.abs(u), initial=0.0)), self.weight)
@@ -168,7 +168,7 @@ class Group(Proximable):
         group_step[labels[labels >= 0]] = steps[labels >= 0]
         return self.weight * group_step
 
-    def sizes(self, v: Array) -> Array:
+    def summands(self, v: Array) -> Array:
         return self._sizes(v)[1]
 
     def bent_prox(self, v: Array, step: float | Array, curve: Curve) -> Array:
@@ -265,7 +265,7 @@ class Nuclear(Proximable):
         threshold = self.weight * float(np.ravel(step)[0])
         return _threshold_singular_values(v, threshold)
 
-    def sizes(self, v: Array) -> Array:
+    def summands(self, v: Array) -> Array:
         return np.asarray(linalg.svdvals(v))
 
     def bent_prox(self, v: Array, step: float | Array, curve: Curve) -> Array:

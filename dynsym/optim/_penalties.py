@@ -62,7 +62,7 @@ class Proximable(Penalty):
         """Return argmin_z g(z) + sum (z - v)^2 / (2 step); `step` is a number, or an array from `balance`."""
 
     @abstractmethod
-    def sizes(self, v: Array) -> Array:
+    def summands(self, v: Array) -> Array:
         """Return the numbers s_k >= 0 of which `norm` is the weighted sum: g(v) = weight sum_k s_k."""
 
     @abstractmethod
@@ -175,8 +175,8 @@ class Composed(Proximable):
     def prox(self, v: Array, step: float | Array) -> Array:
         return self.penalty.prox(v, step)
 
-    def sizes(self, v: Array) -> Array:
-        return self.penalty.sizes(v)
+    def summands(self, v: Array) -> Array:
+        return self.penalty.summands(v)
 
     def bent_prox(self, v: Array, step: float | Array, curve: Curve) -> Array:
         return self.penalty.bent_prox(v, step, curve)

@@ -91,7 +91,7 @@ class Splitting:
 
     def sizes(self, v: Array) -> list[Array]:
         """Return the sizes that each part sums."""
-        return [part.sizes(piece) for part, (piece,) in zip(self.parts, self._pieces(v), strict=True)]
+        return [part.summands(piece) for part, (piece,) in zip(self.parts, self._pieces(v), strict=True)]
 
     def tilted(self, v: Array, curves: Sequence[Curve]) -> tuple[Proximable, ...]:
         """Return the convex penalties that touch the bent ones at v."""
