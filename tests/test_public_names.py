@@ -33,8 +33,24 @@ NOUNS = {
         "Multiplied",
         "OneForm",
         "TwoForm",
+        "VectorFunction",
+        "MapModel",
+        "MapSymmetries",
+        "Pairs",
     ),
-    *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
+    *(
+        "Bootstrap",
+        "ConservationWeights",
+        "PathGrid",
+        "Dissipative",
+        "PotentialFields",
+        "L1Weights",
+        "Path",
+        "Stability",
+        "SymmetryWeights",
+        "Thresholds",
+    ),
+    "Recovered",
 }
 VERBS = {
     *(
@@ -48,13 +64,16 @@ VERBS = {
         "fit",
         "open_runs",
     ),
-    *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking"),
+    *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking", "ConservationBreaking"),
+    *("FieldBreaking", "FunctionBreaking", "recover"),
     "cloud_symmetries",
     "discrete_symmetries",
-    *("bootstrap", "path", "stability"),
+    *("bootstrap", "path", "path_grid", "stability"),
+    *("dissipative", "energy_preserving", "gradient_fields", "hamiltonian_fields", "metriplectic_fields"),
     "hamiltonian_of",
     "hamiltonian_structure",
     "invariant_tensors",
+    *("fit_map", "symmetries_of"),
 }
 MODULES = {
     *(
@@ -67,6 +86,7 @@ MODULES = {
         "inner_product",
         "maps",
         "optim",
+        "promote",
         "systems",
     ),
 }

@@ -229,7 +229,10 @@ def poisson_algebra(
 
 @dataclass(frozen=True)
 class _Sampled:
-    """Values of laws (m, r) and level functions (m, l), brackets (m, r (r - 1) / 2) and their sizes, on points."""
+    """Values of laws (m, r) and level functions (m, l), brackets (m, r (r - 1) / 2) and their sizes, on points.
+
+    The size of {f, g} is the root mean square of sum_ab |d_a f| |J_ab| |d_b g|: what it would be if its terms did not cancel.
+    """
 
     values: Array
     levels: Array
@@ -244,15 +247,16 @@ class _Sampled:
         slopes = np.stack([f.gradient(x) for f in functions], axis=1)
         turned = np.einsum("mab,mrb->mra", j, slopes)
         every = np.einsum("mra,msa->mrs", slopes, turned)
-        stretch = np.linalg.norm(j, axis=(1, 2))[:, None]
-        lengths = np.linalg.norm(slopes, axis=2) * np.sqrt(stretch)
-        size = np.maximum(np.sqrt(np.einsum("mr,ms->rs", lengths**2, lengths**2) / len(x)), 1e-300)
+        # Term by term, so that no state is measured in the units of another.
+        reach = np.einsum("mab,mrb->mra", np.abs(j), np.abs(slopes))
+        size = np.einsum("mra,msa->mrs", np.abs(slopes), reach)
+        size = np.maximum(np.sqrt(np.mean(size**2, axis=0)), 1e-300)
         first, second = np.triu_indices(len(functions), 1)
         leaks = np.zeros((len(sets), len(functions)))
         for i, one in enumerate(sets):
             slope = one.function.gradient(x)
             value = np.einsum("ma,mra->mr", slope, turned)
-            scale = np.linalg.norm(slope, axis=1)[:, None] * np.sqrt(stretch) * lengths
+            scale = np.einsum("ma,mra->mr", np.abs(slope), reach)
             leaks[i] = np.linalg.norm(value, axis=0) / np.maximum(np.linalg.norm(scale, axis=0), 1e-300)
         return cls(
             np.stack([f.evaluate(x) for f in functions], axis=1),
@@ -261,6 +265,14 @@ class _Sampled:
             size[first, second],
             leaks,
         )
+
+    def uncertainty(self, balance: Array) -> float:
+        """How much the constants of the laws, times the balance, move by errors of the brackets of relative size 1."""
+        unit = np.maximum(np.sqrt(np.mean(self.values**2, axis=0)), 1e-300)
+        unit = np.append(unit, 1.0)[: len(balance)]
+        first, second = np.triu_indices(self.values.shape[1], 1)
+        moved = self.sizes[:, None] / unit * balance[first, second]
+        return float(np.max(moved, initial=0.0))
 
     def check(self, names: Sequence[str], sets: Sequence[LevelSet], tol: float) -> None:
         for one, row in zip(sets, self.leaks):
@@ -335,7 +347,9 @@ def _result(
     worst = max((defect for _, _, defect in fits), default=0.0)
     algebra = None
     if not open_pairs:
-        algebra = _identified(c * _units(sampled, c), worst, tol)
+        balance = _balance(c)
+        uncertain = sampled.uncertainty(balance)
+        algebra = _identified(c * balance, worst * uncertain, tol * uncertain)
     return PoissonAlgebra(functions, names, sets, tuple(table), frozen(c), worst, tuple(open_pairs), algebra)
 
 
@@ -347,11 +361,20 @@ def _identified(c: Array, worst: float, tol: float) -> LieAlgebra:
     return identify(c, closure_defect=worst, error=error)
 
 
-def _units(sampled: _Sampled, c: Array) -> Array:
-    """Factors that turn c into the constants of functions of unit root mean square, measured where they live."""
-    size = np.sqrt(np.mean(sampled.values**2, axis=0))
-    size = np.append(size, 1.0)[: len(c)]
-    return np.asarray(size[None, None, :] / (size[:, None, None] * size[None, :, None]))
+def _balance(c: Array) -> Array:
+    """Factors s_k / (s_i s_j) of a change of units of the laws after which the constants are as near to 1 as can be.
+
+    Least squares for log s over the constants that are not zero. Names hang on ranks, and ranks of constants of very
+    different size on nothing but the units that the laws happen to be in.
+    """
+    r = len(c)
+    i, j, k = np.nonzero(c)
+    rows = np.zeros((len(i), r))
+    for index, sign in ((i, 1.0), (j, 1.0), (k, -1.0)):
+        np.add.at(rows, (np.arange(len(i)), index), sign)
+    log = np.linalg.lstsq(rows, np.log(np.abs(c[i, j, k])), rcond=None)[0] if len(i) else np.zeros(r)
+    s = np.exp(log)
+    return np.asarray(s[None, None, :] / (s[:, None, None] * s[None, :, None]))
 
 
 def _formula(

@@ -21,11 +21,12 @@ from ..findings import (
     ConservedQuantities,
     DiscreteSymmetries,
     HamiltonianStructure,
+    MapSymmetries,
     Symmetries,
     generator_basis,
 )
 from ..refit import Refit
-from ..regression import Model
+from ..regression import MapModel, Model
 from ..report import rounded, short
 from ..trajectory import DataQuality
 
@@ -186,11 +187,35 @@ def show_cloud(out: Console, found: CloudSymmetries) -> None:
     _findings(out, rows, "kind", found)
 
 
+def show_map(out: Console, model: MapModel, found: MapSymmetries) -> None:
+    """A fitted map with its standard errors, and its symmetries."""
+    _heading(out, "Map")
+    for equation in model.equations():
+        out.print(Text("  " + equation), overflow="fold")
+    table = _table("value", "term", ">coefficient", ">std. error")
+    for i, name in enumerate(model.function.values):
+        for j in np.flatnonzero(model.coefficients[i]):
+            number, error = _value_and_error(
+                float(model.coefficients[i, j]), float(model.standard_errors[i, j])
+            )
+            table.add_row(name, Text(model.function.dictionary.terms[j], overflow="fold"), number, error)
+    if table.row_count:
+        out.print(table)
+    for one in model.kept:
+        out.print(Text("\n".join(f"  {line}" for line in str(one).splitlines())), overflow="fold")
+    out.print()
+    _heading(out, f"Symmetries ({found.dimension} certified; algebra {found.name})")
+    rows = [
+        (f.verdict, f.label, Text(f.expression, overflow="fold"), f.verdict.reason) for f in found.findings
+    ]
+    _findings(out, rows, "kind", found)
+
+
 def _findings(
     out: Console,
     rows: Sequence[tuple[Verdict, str, Text, str]],
     fact: str,
-    found: Symmetries | ConservedQuantities | DiscreteSymmetries | CloudSymmetries,
+    found: Symmetries | ConservedQuantities | DiscreteSymmetries | CloudSymmetries | MapSymmetries,
     more: str = "",
 ) -> None:
     if rows:

@@ -9,6 +9,7 @@ from ._generator_basis import GeneratorBasis, generator_basis
 from ._hamiltonian import hamiltonian_structure
 from ._law_algebra import law_algebra
 from ._laws import ConservedQuantities, Law, conserved_quantities
+from ._map_symmetries import MapSymmetries, MapSymmetry, symmetries_of
 from ._misfit import Misfit, misfit, misfit_of
 from ._noether import Generated, NoetherPair
 from ._structure import HamiltonianStructure
@@ -32,6 +33,8 @@ __all__ = [
     "InvariantTensors",
     "Law",
     "LawUnits",
+    "MapSymmetries",
+    "MapSymmetry",
     "Misfit",
     "Multiplied",
     "NoetherPair",
@@ -55,4 +58,5 @@ __all__ = [
     "misfit",
     "misfit_of",
     "symmetries",
+    "symmetries_of",
 ]

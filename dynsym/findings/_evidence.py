@@ -11,7 +11,7 @@ from .._checks import Array
 from ..certify import Evidence, Openings
 from ..dictionary import Monomials
 from ..inner_product import Region
-from ..regression import Information, Model, free_directions
+from ..regression import Estimate, Information, Model, free_directions
 from ..vector_field import VectorField
 from ._misfit import misfit_of
 
@@ -23,6 +23,8 @@ _MEAN_OF = (
     12  # neighbouring samples whose mean is taken: four times its noise stays above the noise of one sample
 )
 _MOST_ROWS = 4000
+_UNMOVED = 0.1  # in standard errors: coefficients within this of least squares are not called moved
+_ROUNDED = 1e-8
 
 
 def evidence_of(model: Model | VectorField) -> Evidence:
@@ -42,6 +44,25 @@ def evidence_of(model: Model | VectorField) -> Evidence:
         None if model.constraint is None else free_directions(model.constraint),
         left.p_value,
     )
+
+
+def debiased(model: Model) -> Model:
+    """The least-squares fit on the same terms, where a penalty moved the coefficients by more than their errors allow.
+
+    A penalty on broken symmetry leaves a field with less of it than the data show: a verdict on its coefficients would certify
+    the penalty. An equation that a penalty left empty gets all terms. Under constraints the model stays as it is.
+    """
+    if model.constraint is not None:
+        return model
+    information, c = model.information, model.coefficients
+    chosen = model.support | ~model.support.any(axis=1, keepdims=True)
+    plain = np.stack([information.least_squares(i, s) for i, s in enumerate(chosen)])
+    moved = np.sum((information.total.theta @ (plain - c).T) ** 2, axis=0)
+    noise2 = np.array([information.residual_variance(i, row) for i, row in enumerate(plain)])
+    floor = _ROUNDED**2 * np.sum(information.total.target**2, axis=0)
+    if bool((moved <= _UNMOVED**2 * noise2 + floor).all()):
+        return model
+    return replace(model, field=VectorField(model.field.dictionary, plain))
 
 
 def unpruned(model: Model) -> Model | None:
@@ -81,7 +102,7 @@ def joined(a: Openings, b: Openings) -> Openings:
     )
 
 
-def structural_openings(model: Model, structure: Array) -> Openings:
+def structural_openings(model: Estimate, structure: Array) -> Openings:
     """What a systematic residual may stand for: along each singular direction v of theta the change of C, up to
     |residual| / |theta v|, that would leave a residual of that size on the data and be larger beside them."""
     n, p = model.coefficients.shape
@@ -166,7 +187,7 @@ def _thick_in_the_mean(model: Model, dictionary: Monomials, centre: Array, scale
     return bool((values > np.maximum(_VISIBLE * spread + shift, _THIN_FLOOR)).all())
 
 
-def openings_of(model: Model) -> Openings:
+def openings_of(model: Estimate) -> Openings:
     """For every term left out, and every direction the data do not see, the change of C that would go unnoticed.
 
     Adding a function v with coefficient g moves the fitted ones too: the unnoticed change is g (v - S A^+ A v), S the chosen
@@ -193,7 +214,7 @@ def openings_of(model: Model) -> Openings:
 
 
 def _unnoticed(
-    model: Model, equation: int, support: npt.NDArray[np.bool_], added: Array
+    model: Estimate, equation: int, support: npt.NDArray[np.bool_], added: Array
 ) -> tuple[Array, Array, Array]:
     information = model.information
     theta, target = information.total.theta, information.total.target[:, equation]

@@ -24,7 +24,7 @@ from ..vector_field import VectorField
 from ._canonical import as_undecided, shortened
 from ._dependent import Dependent, dependent_states
 from ._drift import Drift, HeldOut, drift_along, with_drift
-from ._evidence import coverage_of, evidence_of, unpruned
+from ._evidence import coverage_of, debiased, evidence_of, unpruned
 from ._listed import Listed
 from ._search import NOTHING, Search
 from ._states import StatesJudge, states_search
@@ -182,6 +182,7 @@ def conserved_quantities(
     """
     if not isinstance(data, Model | VectorField):
         return _from_runs(as_runs(data), dictionary, Level(delta, alpha, dictionary.n_terms), region)
+    data = debiased(data) if isinstance(data, Model) else data
     field = data.field if isinstance(data, Model) else data
     own = _over(dictionary, field.names, "field has", "model.field.names")
     if region is None:

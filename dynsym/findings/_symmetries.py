@@ -22,7 +22,7 @@ from ..sections import ScalarFunction
 from ..spectral import Spectrum
 from ..vector_field import VectorField
 from ._canonical import Judge, as_undecided, shortened, simplify
-from ._evidence import coverage_of, evidence_of, unpruned
+from ._evidence import coverage_of, debiased, evidence_of, unpruned
 from ._generator_basis import generator_basis
 from ._lie_algebra import algebra_of
 from ._listed import Listed
@@ -147,7 +147,8 @@ def symmetries(
     Parameters
     ----------
     model
-        A fitted `Model`, or an exact `VectorField`.
+        A fitted `Model`, or an exact `VectorField`. Where a penalty moved the coefficients, the least-squares fit on the same
+        terms is judged instead: the verdict is on the data, not on the penalty.
     candidates
         A family from `dynsym.generators`.
     delta
@@ -177,6 +178,7 @@ def symmetries(
     >>> dy.symmetries(hopf, dy.generators.affine(2)).generators.expressions()
     ['y d/dx - x d/dy']
     """
+    model = debiased(model) if isinstance(model, Model) else model
     field = model.field if isinstance(model, Model) else model
     own = candidates_over(candidates, field.names)
     where = _region(model, region)

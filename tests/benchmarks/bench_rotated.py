@@ -257,7 +257,8 @@ def table(
             ratios.append((count, best / again, best / told, again / told, worst))
             show(
                 f"{one.name:<20}{count:>5}{plain:14.5f}{best:14.5f}{again:14.5f}{told:14.5f}"
-                f"{best / again:13.2f}{best / told:14.2f}{again / told:14.2f}{one.limit:7.2f}{worst:13.3f}{common:>3}:{dims.count(common):<3}"
+                f"{best / again:13.2f}{best / told:14.2f}{again / told:14.2f}"
+                f"{one.limit:7.2f}{worst:13.3f}{common:>3}:{dims.count(common):<3}"
                 f"{np.median([d.seconds for d in done]):5.2f}"
             )
     for count in counts:
