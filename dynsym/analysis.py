@@ -179,7 +179,7 @@ def analyze(
     clock.done("symmetries", 0.75)
     structure = _structure(model, parse_dictionary(where, model.field.names), laws, found, how)
     clock.done("hamiltonian structure", 0.8)
-    again, trouble = _refit(runs, model, found, how)
+    again, trouble = _refit(model, found, how)
     clock.done("refit", 1.0)
     # Verdicts are free of scale, so a spread of scales needs no remedy here.
     concerns = [w for w in report.warnings if not w.startswith("the scales differ")]
@@ -285,9 +285,7 @@ def _structure(
     return structure if structure.certified else None
 
 
-def _refit(
-    runs: list[AnyRun], model: Model, found: Symmetries, how: AnalysisSettings
-) -> tuple[Refit | None, list[str]]:
+def _refit(model: Model, found: Symmetries, how: AnalysisSettings) -> tuple[Refit | None, list[str]]:
     """The symmetric refit, where there is a symmetry to enforce and the problem is small enough."""
     if model.coefficients.size > _REFIT_UP_TO:
         return None, [
@@ -297,9 +295,10 @@ def _refit(
         return None, []
     family = by_name(how.candidates, model.field.names)
     try:
-        return refit(runs, model.field.dictionary, with_time_scaling(family), Stepwise(), known=found), []
+        again = refit(model, model.field.dictionary, with_time_scaling(family), Stepwise(), known=found)
     except (DataError, ConvergenceError) as trouble:
         return None, [f"no refit: {trouble}"]
+    return again, list(again.warnings)
 
 
 def _paths(data: Any) -> list[str]:

@@ -252,7 +252,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     ("words", "told"),
     [
         ([], "Missing command"),
-        (["fit"], "No such command 'fit'"),
+        (["fitt"], "No such command 'fitt'"),
         (["check"], "Missing argument"),
         (["check", "{good}", "--frobnicate"], "No such option"),
         (["analyze", "{good}", "--delta", "much"], "'much'"),

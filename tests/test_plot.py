@@ -72,7 +72,9 @@ def test_curves_of_the_drift_have_the_relative_drift_as_root_mean_square(
 ) -> None:
     law = laws.findings[0]
     each = [np.sqrt(np.mean(relative_change(law, run) ** 2)) for run in model.runs]
-    assert np.sqrt(np.mean(np.square(each))) == pytest.approx(law.relative_drift, rel=1e-10)
+    # The curves show the law itself, the number is that of laws found again without the runs they are judged on.
+    assert law.held_out
+    assert np.sqrt(np.mean(np.square(each))) == pytest.approx(law.relative_drift, rel=1e-2)
 
 
 def test_drift_has_one_panel_per_law_and_one_line_per_run(
