@@ -40,6 +40,7 @@ from .findings import (
     symmetries,
 )
 from .generators import Generators
+from .prediction import PredictionRule, Predictions, predictions
 from .promote import SymmetryBreaking
 from .refit import Refit, refit
 from .regression import Model, Stepwise, fit
@@ -89,6 +90,8 @@ __all__ = [
     "Multiplied",
     "OneForm",
     "Path",
+    "PredictionRule",
+    "Predictions",
     "Radial",
     "Refit",
     "ScalarFunction",
@@ -131,6 +134,7 @@ __all__ = [
     "optim",
     "parse_dictionary",
     "path",
+    "predictions",
     "quality",
     "refit",
     "save_compressed",

@@ -34,6 +34,7 @@ NOUNS = {
         "OneForm",
         "TwoForm",
     ),
+    *("PredictionRule", "Predictions"),
     *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
 }
 VERBS = {
@@ -51,7 +52,7 @@ VERBS = {
     *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking"),
     "cloud_symmetries",
     "discrete_symmetries",
-    *("bootstrap", "path", "stability"),
+    *("bootstrap", "path", "predictions", "stability"),
     "hamiltonian_of",
     "hamiltonian_structure",
     "invariant_tensors",

@@ -1,0 +1,17 @@
+"""Prediction is the judge: rollout errors, valid times and drifts of laws on runs that no model has seen."""
+
+from ._compare import Comparison
+from ._exponent import lyapunov_exponent
+from ._predictions import Prediction, Predictions, predictions
+from ._rule import PredictionRule
+from ._starts import local_state
+
+__all__ = [
+    "Comparison",
+    "Prediction",
+    "PredictionRule",
+    "Predictions",
+    "local_state",
+    "lyapunov_exponent",
+    "predictions",
+]
