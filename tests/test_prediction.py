@@ -151,6 +151,13 @@ def test_polynomials_of_degree_four_are_starts_without_bias(c, index, seed):
     assert abs(state[0] - x[index, 0]) < 1e-9
 
 
+def test_coarse_samples_are_not_taken_for_noise():
+    """At three samples a period motion and noise look alike; smoothing would spoil the starts of every model."""
+    judged = dy.predictions([spring()], spring_runs(8, 100, t_end=200.0))
+    assert judged.findings[0].error < 1e-4
+    assert not judged.noise.any()
+
+
 def test_noise_of_the_samples_is_taken_off_the_error():
     # The model is exact and starts exactly: what is left is the noise alone.
     runs = spring_runs(20, 400, noise=0.1)

@@ -26,6 +26,8 @@ from ._table import html_table, lines
 _GRID = 200
 _EXPONENT_STATES = 16
 _EXPONENT_TIME = 4.0
+_SHARED = 0.9  # of the variance of the motion that neighbouring samples have in common: cos(0.45), steps of 0.45 radians
+_QUIET = 1e-6  # of the spread: less noise is left alone
 
 
 @runtime_checkable
@@ -293,13 +295,26 @@ def _scale(runs: Sequence[Trajectory]) -> Scale:
         noise = np.sqrt(np.mean(squares, axis=0))
     else:
         noise = np.nan_to_num(noise_level(runs))
+        # Motion between coarse samples looks like noise; then nothing is smoothed and nothing taken off.
+        noise = noise if _is_white(runs, noise) else np.zeros_like(noise)
     x = np.concatenate([run.x for run in runs])
     variance = np.maximum(x.var(axis=0) - noise**2, 0.25 * x.var(axis=0))
     size = np.maximum(np.abs(x).max(axis=0), 1e-300)
     # A state that does not move counts in units of its size, so that a model that makes it move is seen to err.
     spread = np.where(variance > (1e-9 * size) ** 2, np.sqrt(variance), size)
-    quiet = noise < 1e-9 * spread
+    quiet = noise < _QUIET * spread
     return Scale(spread, np.where(quiet, 0.0, noise))
+
+
+def _is_white(runs: Sequence[Trajectory], noise: Array) -> bool:
+    """Whether neighbouring samples share what is not noise: their covariance is the variance less that of the noise."""
+    long = [run.x - run.x.mean(axis=0) for run in runs if len(run) > 2]
+    if not long:
+        return False
+    variance = sum(np.sum(x[1:] ** 2 + x[:-1] ** 2, axis=0) / 2 for x in long)
+    shared = sum(np.sum(x[1:] * x[:-1], axis=0) for x in long)
+    motion = variance - noise**2 * sum(len(x) - 1 for x in long)
+    return bool(np.all(shared >= _SHARED * motion))
 
 
 def _check_noise(scale: Scale, rule: PredictionRule) -> None:
