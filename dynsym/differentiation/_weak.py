@@ -14,6 +14,7 @@ from ..trajectory import Trajectory
 from ..vector_field import VectorField
 from ._rows import Evaluate, RowMethod, Window, noise_gram
 from ._test_functions import even_weights, expected_count, test_function_weights
+from ._through import Through
 
 _LONGEST = 1200  # samples whitened together; longer runs are cut, since the whitening costs the cube of it
 
@@ -81,11 +82,12 @@ class WeakForm(RowMethod):
         columns = np.ascontiguousarray(window.x.T)
         values = np.empty((p, m))
         theta(columns, values)
-        if noise is not None and noise.any():
-            _remove_bias(theta, columns, noise, values)
+        through = Through.of(theta, columns, noise, values)
         plain = np.vstack([values @ right.T, (columns - columns.mean(axis=1, keepdims=True)) @ left.T])
         count = len(right)
         out[:, :count] = sla.solve_triangular(root, plain.T, lower=True).T
+        if through is not None and self.field is not None:
+            out[p:, :count] += through.missing(out[:p, :count], self.field.coefficients, (left, right, root))
         return count
 
     def leak(self, window: Window, dictionary: Dictionary, noise: Array) -> Array:
@@ -113,25 +115,6 @@ class WeakForm(RowMethod):
         jac = self.field.jacobian(x)
         safe = np.where(noise > 0, noise, np.inf)
         return np.mean(np.einsum("mik,k->mi", jac**2, noise**2) / safe**2, axis=1)
-
-
-def _remove_bias(theta: Evaluate, columns: Array, noise: Array, values: Array) -> None:
-    """Take sum_k 1/2 s_k^2 d_k^2 theta off the values (p, m) in place: what noise adds to theta in the mean.
-
-    The second differences are those of Gauss-Hermite quadrature with three points, step sqrt(3) s_k: polynomials of
-    degree 3 in each state are exact, others up to the fourth power of the noise. Where a term has no value at a
-    shifted state, it is left as it is.
-    """
-    change = np.zeros_like(values)
-    shifted, beside = columns.copy(), np.empty_like(values)
-    with np.errstate(all="ignore"):
-        for k in np.flatnonzero(noise):
-            for sign in (1.0, -1.0):
-                shifted[k] = columns[k] + sign * np.sqrt(3.0) * noise[k]
-                theta(shifted, beside)
-                change += beside - values
-            shifted[k] = columns[k]
-    values -= np.where(np.isfinite(change), change / 6.0, 0.0)
 
 
 @lru_cache(maxsize=16)
