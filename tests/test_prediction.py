@@ -257,3 +257,40 @@ def test_what_cannot_be_predicted_is_refused():
     ):
         with pytest.raises(dy.DataError):
             dy.PredictionRule(**wrong)
+
+
+def test_the_command_line_judges_models_on_new_runs(tmp_path, capsys):
+    from dynsym.cli import main
+
+    for name, omega in (("plain", 1.2), ("refit", 1.0)):
+        field = spring(omega)
+        model = {
+            "states": ["x", "v"],
+            "terms": list(field.dictionary.terms),
+            "coefficients": field.coefficients.tolist(),
+        }
+        law = {"verdict": "certified", "coefficients": {"x**2": 0.5, "v**2": 0.5}}
+        record = {"schema": 1, "model": model} | ({"conserved_quantities": [law]} if name == "plain" else {})
+        (tmp_path / f"{name}.json").write_text(json.dumps(record))
+    rows = ["run,t,x,v"]
+    for k, run in enumerate(spring_runs(8, 100)):
+        rows += [f"{k},{t},{x},{v}" for t, (x, v) in zip(run.t, run.x)]
+    (tmp_path / "held_out.csv").write_text("\n".join(rows))
+    words = ["predict", str(tmp_path / "held_out.csv"), "--run", "run", "--time", "t", "--json", "-"]
+    words += ["--model", str(tmp_path / "plain.json"), "--model", f"best={tmp_path / 'refit.json'}"]
+    assert run_command(main, words) == 0
+    out, err = capsys.readouterr()
+    record = json.loads(out)
+    assert [m["name"] for m in record["models"]] == ["plain", "best"]
+    assert record["models"][1]["against"]["verdict"] == "longer"
+    assert record["models"][0]["drift"][0] > 10 * record["models"][1]["drift"][0]
+    assert "drift of" in err
+    assert run_command(main, [*words, "--model", str(tmp_path / "plain.json")]) == 2
+    assert "two models are called 'plain'" in capsys.readouterr().err
+
+
+def run_command(main, words) -> int:
+    try:
+        return main(words) or 0
+    except SystemExit as stop:
+        return int(stop.code or 0)

@@ -307,3 +307,4 @@ def _seed(seed: int) -> int:
 from . import _cloud as _cloud  # noqa: E402
 from . import _compress as _compress  # noqa: E402
 from . import _path as _path  # noqa: E402
+from . import _predict as _predict  # noqa: E402

@@ -2,7 +2,8 @@
 
 from ._compare import Comparison
 from ._exponent import lyapunov_exponent
-from ._predictions import Prediction, Predictions, predictions
+from ._predictions import predictions
+from ._results import Prediction, Predictions
 from ._rule import PredictionRule
 from ._starts import local_state
 

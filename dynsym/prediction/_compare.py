@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from .._checks import Array
 
 if TYPE_CHECKING:
-    from ._predictions import Prediction
+    from ._results import Prediction
 
 LONGER, SHORTER, UNDECIDED = "longer", "shorter", "undecided"
 _TIE = 1.05  # factor between valid times, or between errors, up to which two models count as equal on a run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from ._predictions import Predictions
+    from ._results import Predictions
 
 
 def draw_predictions(found: Predictions) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from ._predictions import Prediction, Predictions
+    from ._results import Prediction, Predictions
 
 Row = tuple[str, ...]
 
