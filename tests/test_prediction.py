@@ -294,3 +294,73 @@ def run_command(main, words) -> int:
         return main(words) or 0
     except SystemExit as stop:
         return int(stop.code or 0)
+
+
+# ---------------------------------------------------------------- shooting
+
+
+def duffing_fit(seed: int, noise: float = 0.1) -> dy.Model:
+    duffing = dy.systems.get("duffing")
+    return dy.fit(
+        duffing.runs(6, 300, seed=seed, noise=noise), duffing.field().dictionary, penalty=dy.Stepwise()
+    )
+
+
+def test_shooting_finds_the_least_misfit():
+    """By definition: no small move of a coefficient, starts fitted again, lowers the misfit."""
+    from dynsym.prediction._shooting import _Problem
+
+    model = duffing_fit(0)
+    done = dy.prediction.shooting(model, 1e9)
+    problem = _Problem.of(model, 1e9)
+
+    def misfit(field: dy.VectorField) -> float:
+        states = np.stack([start.state for start in problem.starts])
+        for _ in range(4):
+            _, _, states, value = problem._improved(field, states, with_field=False)
+        return value
+
+    least = misfit(done.field)
+    for index in np.flatnonzero(model.support.ravel()):
+        for sign in (1, -1):
+            c = done.field.coefficients.copy()
+            c.ravel()[index] += sign * 2 * done.standard_errors.ravel()[index]
+            assert misfit(dy.VectorField(done.field.dictionary, c)) > least
+
+
+def test_shooting_comes_nearer_the_truth_with_honest_errors():
+    exact = dy.systems.get("duffing").field().coefficients
+    fits, shots, z = [], [], []
+    for seed in range(4):
+        model = duffing_fit(seed)
+        done = dy.prediction.shooting(model)
+        own = done.standard_errors > 0
+        fits.append(np.linalg.norm(model.coefficients - exact))
+        shots.append(np.linalg.norm(done.field.coefficients - exact))
+        z.append((done.field.coefficients - exact)[own] / done.standard_errors[own])
+        assert np.array_equal(done.field.coefficients != 0, model.support)
+        assert 0.9 < done.after < 1.1
+    assert np.mean(shots) < 0.7 * np.mean(fits)
+    assert np.sqrt(np.mean(np.square(z))) < 1.6
+
+
+def test_shooting_keeps_a_constraint():
+    terms = dy.Monomials(2, 1, names=("x", "v"))
+    model = dy.fit(spring_runs(6, 150, noise=0.1), terms, constraints=[dy.conserving(ENERGY, terms)])
+    done = dy.prediction.shooting(model)
+    assert model.constraint is not None
+    assert model.constraint.residual(done.field.coefficients) < 1e-10
+    assert abs(done.field.coefficients[0, 2] - 1) < 4 * done.standard_errors[0, 2] < 0.02
+
+
+def test_a_field_that_lacks_a_term_keeps_a_misfit():
+    duffing = dy.systems.get("duffing")
+    linear = dy.fit(duffing.runs(6, 300, noise=0.02), dy.Monomials(2, 1, names=duffing.states))
+    done = dy.prediction.shooting(linear)
+    assert done.after > 1.5
+    assert "misfit" in str(done)
+
+
+def test_pieces_have_to_be_positive():
+    with pytest.raises(dy.DataError, match="pieces must be a positive number"):
+        dy.prediction.shooting(duffing_fit(0), -1.0)

@@ -5,6 +5,7 @@ from ._exponent import lyapunov_exponent
 from ._predictions import predictions
 from ._results import Prediction, Predictions
 from ._rule import PredictionRule
+from ._shooting import Shooting, shooting
 from ._starts import local_state
 
 __all__ = [
@@ -12,7 +13,9 @@ __all__ = [
     "Prediction",
     "PredictionRule",
     "Predictions",
+    "Shooting",
     "local_state",
     "lyapunov_exponent",
     "predictions",
+    "shooting",
 ]

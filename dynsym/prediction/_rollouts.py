@@ -30,7 +30,9 @@ class Scale:
         return float(np.mean((self.noise / self.spread) ** 2))
 
 
-def rollouts(field: VectorField, starts: Sequence[Start]) -> list[Array]:
+def rollouts(
+    field: VectorField, starts: Sequence[Start], integrator: Integrator = _INTEGRATOR
+) -> list[Array]:
     """The simulated states (m_k, n) of each start, as far as each could be followed.
 
     Starts with the same step are integrated together and cut to their own lengths.
@@ -45,7 +47,7 @@ def rollouts(field: VectorField, starts: Sequence[Start]) -> list[Array]:
         times = max((starts[k].times for k in members), key=len)
         states = np.stack([starts[k].state for k in members])
         try:
-            paths = [run.x for run in field.simulate_many(states, times, _INTEGRATOR)]
+            paths = [run.x for run in field.simulate_many(states, times, integrator)]
         except ConvergenceError as error:
             paths = [run.x for run in error.last]
         for k, path in zip(members, paths):
