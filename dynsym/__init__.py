@@ -13,6 +13,7 @@ from . import (
     maps,
     optim,
     prediction,
+    promote,
     sections,
     systems,
     testing,
@@ -22,7 +23,16 @@ from .analysis import Analysis, AnalysisSettings, analyze
 from .compress import Compressed, compress, load_compressed, save_compressed
 from .dictionary import Dictionary, Fourier, Monomials, Radial, Terms, parse_dictionary
 from .differentiation import Derivatives, LocalPolynomial, WeakForm
-from .enforce import conserving, equivariant_to
+from .dissipative import Dissipative, dissipative
+from .enforce import (
+    PotentialFields,
+    conserving,
+    energy_preserving,
+    equivariant_to,
+    gradient_fields,
+    hamiltonian_fields,
+    metriplectic_fields,
+)
 from .findings import (
     CloudSymmetries,
     ConservedQuantities,
@@ -30,6 +40,7 @@ from .findings import (
     FormHamiltonian,
     HamiltonianStructure,
     InvariantTensors,
+    MapSymmetries,
     Multiplied,
     Symmetries,
     cloud_symmetries,
@@ -39,22 +50,33 @@ from .findings import (
     hamiltonian_structure,
     invariant_tensors,
     symmetries,
+    symmetries_of,
 )
 from .generators import Generators
 from .prediction import PredictionRule, Predictions, predictions
-from .promote import SymmetryBreaking
+from .promote import (
+    ConservationBreaking,
+    FieldBreaking,
+    FunctionBreaking,
+    Recovered,
+    SymmetryBreaking,
+    recover,
+)
 from .refit import Refit, refit
-from .regression import Model, Stepwise, fit
-from .sections import Bivector, Density, Metric, OneForm, ScalarFunction, TwoForm
+from .regression import MapModel, Model, Pairs, Stepwise, fit, fit_map
+from .sections import Bivector, Density, Metric, OneForm, ScalarFunction, TwoForm, VectorFunction
 from .selection import (
     Bootstrap,
+    ConservationWeights,
     L1Weights,
     Path,
+    PathGrid,
     Stability,
     SymmetryWeights,
     Thresholds,
     bootstrap,
     path,
+    path_grid,
     stability,
 )
 from .trajectory import DataQuality, StoredRun, Trajectory, open_runs, quality
@@ -69,6 +91,8 @@ __all__ = [
     "Bootstrap",
     "CloudSymmetries",
     "Compressed",
+    "ConservationBreaking",
+    "ConservationWeights",
     "ConservedQuantities",
     "ConvergenceError",
     "DataError",
@@ -77,23 +101,32 @@ __all__ = [
     "Derivatives",
     "Dictionary",
     "DiscreteSymmetries",
+    "Dissipative",
+    "FieldBreaking",
     "FormHamiltonian",
     "Fourier",
+    "FunctionBreaking",
     "Generators",
     "HamiltonianStructure",
     "Integrator",
     "InvariantTensors",
     "L1Weights",
     "LocalPolynomial",
+    "MapModel",
+    "MapSymmetries",
     "Metric",
     "Model",
     "Monomials",
     "Multiplied",
     "OneForm",
+    "Pairs",
     "Path",
+    "PathGrid",
+    "PotentialFields",
     "PredictionRule",
     "Predictions",
     "Radial",
+    "Recovered",
     "Refit",
     "ScalarFunction",
     "Stability",
@@ -107,6 +140,7 @@ __all__ = [
     "Trajectory",
     "TwoForm",
     "VectorField",
+    "VectorFunction",
     "WeakForm",
     "accessor",
     "algebra",
@@ -121,9 +155,14 @@ __all__ = [
     "dictionary",
     "differentiation",
     "discrete_symmetries",
+    "dissipative",
+    "energy_preserving",
     "equivariant_to",
     "fit",
+    "fit_map",
     "generators",
+    "gradient_fields",
+    "hamiltonian_fields",
     "hamiltonian_of",
     "hamiltonian_structure",
     "inner_product",
@@ -131,18 +170,23 @@ __all__ = [
     "invariant_tensors",
     "load_compressed",
     "maps",
+    "metriplectic_fields",
     "open_runs",
     "optim",
     "parse_dictionary",
     "path",
+    "path_grid",
     "prediction",
     "predictions",
+    "promote",
     "quality",
+    "recover",
     "refit",
     "save_compressed",
     "sections",
     "stability",
     "symmetries",
+    "symmetries_of",
     "systems",
     "testing",
 ]

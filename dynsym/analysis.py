@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._checks import ConvergenceError, DataError, require
+from .algebra import PoissonAlgebra
 from .compress import working_on
 from .dictionary import Dictionary, parse_dictionary
 from .findings import (
@@ -22,6 +23,7 @@ from .findings import (
     conserved_quantities,
     discrete_symmetries,
     hamiltonian_structure,
+    law_algebra,
     symmetries,
 )
 from .generators import by_name, with_time_scaling
@@ -97,6 +99,7 @@ class Analysis:
     timings: dict[str, float] = field(default_factory=dict)
     discrete: DiscreteSymmetries | None = None
     hamiltonian: HamiltonianStructure | None = None
+    law_algebra: PoissonAlgebra | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record of schema version 1; numbers are finite or None."""
@@ -110,6 +113,8 @@ class Analysis:
             parts.append(str(self.discrete))
         if self.hamiltonian is not None:
             parts.append(str(self.hamiltonian))
+        if self.law_algebra is not None:
+            parts.append(str(self.law_algebra))
         if self.refit is not None:
             parts.append(str(self.refit))
         return "\n\n".join([*parts, *(f"warning: {w}" for w in self.warnings)])
@@ -192,6 +197,7 @@ def analyze(
         clock.timings,
         maps,
         structure,
+        None if structure is None else law_algebra(structure, laws),
     )
 
 

@@ -9,7 +9,17 @@ import numpy as np
 import sympy as sp
 
 from ._checks import DataError
-from .findings import DiscreteFinding, Law, SymmetryFinding, law_units
+from .findings import (
+    ConservedQuantities,
+    DiscreteFinding,
+    GeneratorUnits,
+    Law,
+    Symmetries,
+    SymmetryFinding,
+    generator_basis,
+    generator_units,
+    law_units,
+)
 from .refit import Refit
 
 if TYPE_CHECKING:
@@ -21,7 +31,7 @@ SCHEMA = 1
 def record_of(analysis: Analysis) -> dict[str, Any]:
     """The record of schema version 1."""
     model = analysis.model
-    algebra, maps = analysis.symmetries.algebra, analysis.discrete
+    maps = analysis.discrete
     units = analysis.runs[0].units
     return plain(
         {
@@ -37,17 +47,14 @@ def record_of(analysis: Analysis) -> dict[str, Any]:
             },
             "conserved_quantities": [_law(law, units) for law in analysis.laws.findings],
             "independent_conserved": analysis.laws.independent,
-            "symmetries": [_symmetry(finding) for finding in analysis.symmetries.findings],
-            "algebra": {
-                "dimension": analysis.symmetries.dimension,
-                "name": "not closed" if algebra is None else algebra.name,
-                "structure_constants": None if algebra is None else algebra.structure_constants,
-            },
+            "symmetries": [_symmetry(finding, units) for finding in analysis.symmetries.findings],
+            "algebra": _algebra(analysis.symmetries),
+            "poisson_algebra": None if analysis.law_algebra is None else analysis.law_algebra.to_json(),
             "symmetry_certificate": {
-                "defect_upper_together": analysis.symmetries.upper,
-                "defects_in_units_of_their_noise": analysis.symmetries.whitened,
-                "coverage_factor": analysis.symmetries.coverage,
+                **_certificate(analysis.symmetries),
+                "at_most": analysis.symmetries.at_most,
             },
+            "law_certificate": _certificate(analysis.laws),
             "discrete_symmetries": [] if maps is None else [_map(finding) for finding in maps.findings],
             "discrete_group": None
             if maps is None or maps.group is None
@@ -59,6 +66,29 @@ def record_of(analysis: Analysis) -> dict[str, Any]:
             "timings": analysis.timings,
         }
     )
+
+
+def _algebra(found: Symmetries) -> dict[str, Any]:
+    """Name and structure constants in the basis of the certified symmetries, invariants, and the clean basis."""
+    algebra = found.algebra
+    contracted = {
+        "dimension": found.dimension,
+        "name": "not closed" if algebra is None else algebra.name,
+        "structure_constants": None if algebra is None else algebra.structure_constants,
+    }
+    if algebra is None:
+        return contracted
+    basis = generator_basis(found.generators, algebra)
+    return {**algebra.to_json(), **contracted, "clean_basis": None if basis is None else basis.to_json()}
+
+
+def _certificate(found: Symmetries | ConservedQuantities) -> dict[str, Any]:
+    """What holds of all certified findings at once."""
+    return {
+        "defect_upper_together": found.upper,
+        "defects_in_units_of_their_noise": found.whitened,
+        "coverage_factor": found.coverage,
+    }
 
 
 def _law(law: Law, units: tuple[str, ...] | None) -> dict[str, Any]:
@@ -73,6 +103,7 @@ def _law(law: Law, units: tuple[str, ...] | None) -> dict[str, Any]:
         "reason": law.verdict.reason,
         "relative_drift": law.relative_drift,
         "drift_from_noise": law.drift_expected,
+        "drift_on_held_out_runs": law.held_out,
         "evidence": law.evidence,
         "unit": unit_of_law(law, units),
     }
@@ -88,8 +119,18 @@ def unit_of_law(law: Law, units: tuple[str, ...] | None) -> str | None:
         return None  # a unit that cannot be read, such as "arb. units", says nothing
 
 
-def _symmetry(finding: SymmetryFinding) -> dict[str, Any]:
-    parts = finding.generator.affine_parts()
+def units_of_symmetry(finding: SymmetryFinding, units: tuple[str, ...] | None) -> GeneratorUnits | None:
+    """Units of the entries of an affine generator; None where the units of the states are unknown or cannot be read."""
+    if units is None:
+        return None
+    try:
+        return generator_units(finding.generator, units)
+    except DataError:
+        return None
+
+
+def _symmetry(finding: SymmetryFinding, units: tuple[str, ...] | None) -> dict[str, Any]:
+    parts, own = finding.generator.affine_parts(), units_of_symmetry(finding, units)
     assert finding.generator.time_scaling is not None
     return {
         "label": finding.label,
@@ -103,6 +144,7 @@ def _symmetry(finding: SymmetryFinding) -> dict[str, Any]:
         "defect_lower": finding.verdict.lower,
         "reason": finding.verdict.reason,
         "trivial": finding.trivial,
+        "units": None if own is None else {"matrix": own.matrix, "offset": own.offset, "time_scaling": ""},
     }
 
 

@@ -10,7 +10,7 @@ in L2 of a stated region.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import linprog
@@ -28,7 +28,8 @@ from .vector_field import VectorField
 _FLOOR = 0.1
 _ZERO = 1e-10  # share of the largest entry below which an entry is a rounding error
 _SMALL = 1e-3  # share of the largest entry below which an entry does not count as one
-_FULL = 0.03  # share of the largest entry from which on an entry counts as one
+_FULL = 0.03  # share of the largest entry from which on an entry counts as one, whatever its error
+_ABOVE = 100.0  # the same as a multiple of the error that the entries of the space show
 # Sine of the angle to the vectors chosen so far above which one is independent of them. In a space with errors one sparse
 # vector is found from several coordinates with different errors, and the differences are no vectors of their own.
 _APART = 0.1
@@ -139,12 +140,14 @@ def sparse_basis(span: Array, weights: Array) -> Array:
     """
     space = _Space.of(span, weights)
     r = space.basis.shape[1]
-    chosen = _independent(sorted(_least_at_coordinates(space), key=space.complexity), r)
+    found = _least_at_coordinates(space)
+    space = space.resolved(found)
+    chosen = _independent(sorted(found, key=space.complexity), r)
     while len(chosen) < r:
         outside = _outside(chosen, r)
-        found = [_least_l1(space.basis, row[None], np.ones(1)) for row in outside]
+        tried = [_least_l1(space.basis, row[None], np.ones(1)) for row in outside]
         # Each of these has a part outside the chosen span by construction.
-        more = [outside[0]] if any(a is None for a in found) else [a for a in found if a is not None]
+        more = [outside[0]] if any(a is None for a in tried) else [a for a in tried if a is not None]
         chosen.append(_unit(min(more, key=space.complexity)))
     chosen = _improved(space, chosen)
     chosen.sort(key=space.complexity)
@@ -159,6 +162,7 @@ def sparse_vectors(span: Array, weights: Array, functionals: Array | None = None
     """
     space = _Space.of(span, weights)
     found = _least_at_coordinates(space)
+    space = space.resolved(found)
     if functionals is not None and len(functionals) and space.basis.shape[1] > 1:
         rows = (functionals / np.where(space.weights > 0, space.weights, np.inf)) @ space.basis
         tried = [_least_l1(space.basis, row[None], np.ones(1)) for row in rows]
@@ -169,12 +173,28 @@ def sparse_vectors(span: Array, weights: Array, functionals: Array | None = None
 
 @dataclass(frozen=True)
 class _Space:
-    """A space of vectors (k,) as orthonormal columns of weighted entries; `mix` leads back to the columns given."""
+    """A space of vectors (k,) as orthonormal columns of weighted entries; `mix` leads back to the columns given.
+
+    An entry counts as one from the share `full` of the largest on.
+    """
 
     span: Array
     weights: Array
     basis: Array
     mix: Array
+    full: float = _FULL
+
+    def resolved(self, found: list[Array]) -> _Space:
+        """The same with `full` from the errors that its entries show.
+
+        Of the least vectors most entries vanish in an exact space, and have the size of the errors in a noisy one: their median
+        tells the two apart, up to the size from which on any entry counts.
+        """
+        if not found:
+            return self
+        shares = [np.abs(self.entries(a)) for a in found]
+        error = float(np.median(np.concatenate([v / v.max() for v in shares])))
+        return replace(self, full=float(np.clip(_ABOVE * error, _ZERO, _FULL)))
 
     @classmethod
     def of(cls, span: Array, weights: Array) -> _Space:
@@ -204,7 +224,7 @@ class _Space:
         """Number of entries, small ones (errors, mostly) counted in proportion, then l1 norm; relative to the largest."""
         v = np.abs(self.entries(a))
         v = v / v.max()
-        return round(float(np.minimum(v / _FULL, 1.0).sum()), 6), float(v.sum())
+        return round(float(np.minimum(v / self.full, 1.0).sum()), 6), float(v.sum())
 
     def vector(self, a: Array) -> Array:
         """The vector with coordinates a, largest weighted entry 1; entries without weight follow the others."""
@@ -261,7 +281,9 @@ def _improved(space: _Space, chosen: list[Array]) -> list[Array]:
             best, simplest = out[j], space.complexity(out[j])
             for i, other in enumerate(out):
                 u = space.entries(other)
-                shared = (np.abs(u) > _FULL * np.abs(u).max()) & (np.abs(v) > _FULL * np.abs(v).max())
+                shared = (np.abs(u) > space.full * np.abs(u).max()) & (
+                    np.abs(v) > space.full * np.abs(v).max()
+                )
                 for share in np.unique(np.round(v[shared] / u[shared], 12)) if i != j else ():
                     trial = _unit(out[j] - share * other)
                     if space.complexity(trial)[0] < simplest[0] - 0.5 and _stands_out(trial, out, j):

@@ -165,3 +165,16 @@ def test_it_prints_and_shows_html():
     assert str(found).splitlines()[0] == "Poisson algebra of 6 invariants on H = -0.5: so(4)"
     assert "so(4)" in found._repr_html_()
     assert repr(found).startswith("PoissonAlgebra('so(4)', L1")
+
+
+def test_small_states_do_not_hide_brackets() -> None:
+    # Positions in tens, velocities in hundredths, a thin third axis: the momenta still turn into one another.
+    names = ("x", "y", "z", "vx", "vy", "vz")
+    laws = [
+        dy.ScalarFunction(dy.Terms([t], names), [1.0]) for t in ("vy*x - vx*y", "vz*y - vy*z", "vz*x - vx*z")
+    ]
+    size = np.array([8.0, 8.0, 0.3, 0.01, 0.01, 0.0004])
+    points = np.random.default_rng(0).uniform(-1, 1, (500, 6)) * size
+    found = poisson_algebra(laws, canonical_bracket(6), (), points, ("h1", "h2", "h3"), tol=3e-3)
+    assert found.table == ("{h1, h2} = -h3", "{h1, h3} = h2", "{h2, h3} = -h1")
+    assert found.name == "so(3)"

@@ -101,6 +101,19 @@ def test_sparsest_vectors_of_a_small_space_against_all_supports():
     assert np.count_nonzero(found[0]) == fewest == np.count_nonzero(sparse[:, 0])
 
 
+def test_small_entries_of_an_exact_space_count_and_errors_do_not():
+    """What counts as an entry comes from the errors that a space shows: 0.001 is an entry of an exact space."""
+    exact = np.zeros((40, 2))
+    exact[[0, 1, 2], 0] = 1.0, 1e-3, 1e-3
+    exact[[0, 3], 1] = 1.0, 1.0
+    mixed = exact @ np.array([[1.0, 2.0], [-1.0, 1.0]])
+    found = sparse_basis(mixed, np.ones(40))
+    # With the small entries e_0 + e_3 is simpler than e_3 less the first vector; without them e_3 alone is.
+    assert np.count_nonzero(found) == 5
+    noisy = mixed + 1e-4 * np.random.default_rng(0).standard_normal(mixed.shape)
+    assert np.count_nonzero(np.abs(sparse_basis(noisy, np.ones(40))) > 0.05) == 2
+
+
 def test_noise_does_not_make_two_vectors_of_one():
     """One sparse vector found from several coordinates with different errors is one vector."""
     _, mixed = planted(60, 5, 4, np.random.default_rng(0), noise=1e-3)

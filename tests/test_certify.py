@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.linalg as sla
+from scipy import stats
 
 import dynsym as dy
 from dynsym import DataError, Monomials, Trajectory, VectorField, generators, systems
-from dynsym.certify import SubspaceBound, bound_subspace
+from dynsym.certify import Stretches, SubspaceBound, bound_subspace, lack_of_fit, least_outside
 from dynsym.certify._verdict import (
     CERTIFIED,
     REFUTED,
@@ -23,7 +24,8 @@ from dynsym.certify._verdict import (
     _noise_moments,
     judge,
 )
-from dynsym.findings._evidence import coverage_of
+from dynsym.findings import misfit_of
+from dynsym.findings._evidence import coverage_of, uncovered
 from dynsym.inner_product import Region
 from dynsym.lie_derivative import symmetry_matrix
 
@@ -412,3 +414,220 @@ def test_the_dynamics_times_a_law_is_marked_as_trivial() -> None:
     assert {f.label for f in marked} == {"the dynamics itself", "the dynamics times h1"}
     plain = dy.symmetries(spring, candidates)
     assert len([f for f in plain.findings if f.trivial]) == 1
+
+
+# --- lack of fit: level, power, and what does not close the gate ----------------------------------------
+
+
+def stretches(z, e):
+    """Scores, shares and squares of z (g, m, q) and e (g, m)."""
+    return Stretches(np.einsum("gmq,gm->gq", z, e), np.einsum("gmq,gmr->gqr", z, z), np.sum(e**2, axis=1))
+
+
+def orthonormal_stretches(g=24, m=12, q=5):
+    rng = np.random.default_rng(3)
+    return np.linalg.qr(rng.standard_normal((g * m, q)))[0].reshape(g, m, q)
+
+
+def errors_of(kind, rng, shape):
+    if kind == "student t":
+        return rng.standard_t(3, shape)
+    e = rng.standard_normal(shape)
+    if kind == "by stretch":
+        return e * np.geomspace(0.3, 3, shape[0])[:, None]
+    if kind == "constant in a stretch":
+        return e[:, :1] + 0.1 * e
+    return e
+
+
+@pytest.mark.parametrize("kind", ["normal", "student t", "by stretch", "constant in a stretch"])
+def test_errors_are_called_structure_no_more_often_than_the_level(kind):
+    z, rng = orthonormal_stretches(), np.random.default_rng(0)
+    p = [
+        lack_of_fit(stretches(z, errors_of(kind, rng, z.shape[:2])), np.zeros(5)).p_value for _ in range(600)
+    ]
+    assert np.mean(np.array(p) < 0.05) < 0.08
+    assert np.mean(np.array(p) < 0.01) < 0.025
+
+
+def test_the_statistic_is_that_of_its_formula_and_what_is_foretold_is_fitted_to_the_others():
+    z, rng = orthonormal_stretches(), np.random.default_rng(1)
+    e = rng.standard_normal(z.shape[:2]) + 8 * z[..., 0]
+    found = lack_of_fit(stretches(z, e), np.zeros(5), 0.9)
+    scores = np.array([zg.T @ eg for zg, eg in zip(z, e)])
+    cov = np.cov(scores.T) / 0.9
+    g = len(z)
+    assert found.statistic == pytest.approx(g * np.sum(scores.mean(axis=0) ** 2) / np.trace(cov))
+    square = np.sum(cov**2) - np.trace(cov) ** 2 / (g - 1)
+    assert found.freedom[0] == pytest.approx(np.trace(cov) ** 2 / square)
+    cosines = []
+    for k in range(g):
+        rest = np.delete(z, k, axis=0).reshape(-1, 5), np.delete(e, k, axis=0).ravel()
+        told = z[k] @ np.linalg.lstsq(*rest, rcond=None)[0]
+        cosines.append(told @ e[k] / np.linalg.norm(told) / np.linalg.norm(e[k]))
+    assert found.foretold == pytest.approx(np.mean(cosines))
+
+
+def test_structure_that_differs_between_stretches_is_foretold():
+    # All of it in the first sixth of the stretches, of either sign: the mean score says little, the others foretell it all.
+    z = orthonormal_stretches()
+    c = np.array([3.0, -2.0, 1.0, 0.5, 2.0])
+    e = z @ c * np.where(np.arange(24) % 6 == 0, 1.0, 1e-3)[:, None] + 0 * z[..., 0]
+    assert lack_of_fit(stretches(z, z @ c), np.zeros(5)).p_value < 1e-12
+    assert lack_of_fit(stretches(z, e), np.zeros(5)).p_value < 0.01
+
+
+def test_what_noise_in_the_regressors_adds_is_no_lack_of_fit():
+    z, rng = orthonormal_stretches(), np.random.default_rng(2)
+    bias = 10 * np.eye(5)[0]
+    e = rng.standard_normal(z.shape[:2]) + z @ bias
+    assert lack_of_fit(stretches(z, e), np.zeros(5)).p_value < 1e-4
+    assert lack_of_fit(stretches(z, e), bias).p_value > 0.05
+
+
+def test_few_stretches_say_nothing_and_a_share_has_to_be_one():
+    z = orthonormal_stretches(g=3)
+    assert lack_of_fit(stretches(z, 100 * z[..., 0]), np.zeros(5)).p_value == 1
+    with pytest.raises(DataError, match=r"shrinkage is a share above 0 and at most 1, got 1.5"):
+        lack_of_fit(stretches(z, z[..., 0]), np.zeros(5), 1.5)
+
+
+def test_the_gate_closes_for_what_is_sure_and_material():
+    operator, cov = random_case(9)
+    base = evidence(np.zeros(6), 1e-10 * cov, misfit=0.2)
+    closed = judge(operator, 1.0, replace(base, chance=1e-6), Level())
+    assert closed.status == UNDECIDED
+    assert closed.reason.startswith("lack of fit, p = 1e-06: the model class leaves 20%")
+    # It may be chance; or it is sure, and far below delta.
+    assert judge(operator, 1.0, replace(base, chance=0.3), Level()).status == CERTIFIED
+    assert judge(operator, 1.0, replace(base, misfit=0.01, chance=1e-9), Level()).status == CERTIFIED
+
+
+def measured_slopes(name, degree, size, kind="normal", seed=0, samples=100):
+    system = systems.get(name)
+    truth, rng = system.field(), np.random.default_rng(seed)
+    runs = []
+    for run in system.runs(n_runs=8, n_samples=samples):
+        f = truth.evaluate(run.x)
+        e = rng.standard_t(3, f.shape) / np.sqrt(3) if kind == "student t" else rng.standard_normal(f.shape)
+        if kind == "by speed":
+            e = e * (0.3 + np.abs(f) / np.abs(f).std(axis=0))
+        if kind == "correlated":
+            for k in range(1, len(e)):
+                e[k] = 0.8 * e[k - 1] + 0.6 * e[k]
+        runs.append(Trajectory(run.t, run.x, run.names, dxdt=f + size * f.std(axis=0) * e, sd=0.0))
+    return dy.fit(runs, Monomials(truth.n_states, degree, names=system.states))
+
+
+@pytest.mark.parametrize("kind", ["normal", "student t", "by speed", "correlated"])
+@pytest.mark.parametrize("size", [0.01, 0.3])
+def test_linear_fits_of_a_cubic_system_lack_fit_and_cubic_ones_do_not(kind, size):
+    small = misfit_of(measured_slopes("van_der_pol", 1, size, kind))
+    assert small.p_value < 1e-3
+    assert small.size.max() > 0.1
+    right = [misfit_of(measured_slopes("van_der_pol", 3, size, kind, seed)) for seed in range(6)]
+    assert sum(m.p_value < 0.05 for m in right) <= 1
+    assert "unexplained and systematic" in str(small)
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.1])
+def test_noise_in_the_states_is_no_lack_of_fit(noise):
+    for degree, wrong in ((3, False), (1, True)):
+        runs = systems.get("van_der_pol").runs(n_runs=8, n_samples=200, noise=noise)
+        model = dy.fit(runs, Monomials(2, degree, names=runs[0].names))
+        assert (misfit_of(model).p_value < 0.05) == wrong
+
+
+def test_transients_alone_show_a_class_that_is_too_small():
+    # Most of a Hopf run lies on its cycle, where quadratic terms nearly do; each run has its own transient.
+    runs = systems.get("hopf").runs(8, 300)
+    model = dy.fit(runs, Monomials(2, 2, names=runs[0].names), penalty=dy.Stepwise())
+    found = dy.symmetries(model, generators.affine(2, runs[0].names))
+    assert found.dimension == 0
+    assert all("lack of fit, p = " in f.verdict.reason for f in found.findings)
+
+
+# --- at most r symmetries ---------------------------------------------------------------------------------
+
+
+def test_the_lower_bound_holds_for_the_worst_direction():
+    tensor, b = drawn_operator(4, d=1)
+    rng, held = np.random.default_rng(3), []
+    half = 0.004 * np.eye(len(b))
+    for _ in range(300):
+        fit = b + half @ rng.standard_normal(len(b))
+        _, values, right = np.linalg.svd(tensor @ fit)
+        w, s = right[:-1].T, values[:-1]
+        images = [np.einsum("rqp,q->rp", tensor, c) @ half / v for c, v in zip(w.T, s)]
+        bound = least_outside(float(s[-1]), sum(n.T @ n for n in images), 0.0, 0.05)
+        truth = np.linalg.svd(tensor @ b @ w, compute_uv=False)[-1]
+        held.append(bound <= truth)
+        assert bound > 0.3 * s[-1]
+    assert np.mean(held) > 0.94
+
+
+def test_one_square_has_the_largest_quantile_of_all_forms_of_its_trace():
+    for spread in ([1.0], [0.5, 0.5], [0.7, 0.2, 0.1], list(np.full(20, 0.05))):
+        one = least_outside(1.0, np.array([[0.05]]), 0.0, 0.05)
+        assert least_outside(1.0, 0.05 * np.diag(spread), 0.0, 0.05) >= one - 0.01
+
+
+@pytest.mark.parametrize(("noise", "m"), [(0.03, 400), (0.1, 800)])
+def test_all_other_directions_are_refuted_together(noise, m):
+    field = sphere_flow()
+    for seed in range(3):
+        found = dy.symmetries(
+            noisy_fit(field, m, noise, seed), generators.affine(3, field.names), region=cube(field)
+        )
+        assert found.at_most == 3
+        assert "at most 3 can be symmetries: the other 9 directions are refuted together" in str(found)
+
+
+def test_nothing_is_excluded_where_the_data_do_not_carry_it():
+    # One run on a circle; a class that is too small; so few samples that everything is noise.
+    t = np.linspace(0, 6, 200)
+    x = np.column_stack([np.cos(t), -np.sin(t)])
+    one = dy.fit(Trajectory(t, x, dxdt=np.column_stack([x[:, 1], -x[:, 0]])), Monomials(2, 3))
+    small = measured_slopes("van_der_pol", 1, 0.01)
+    noise = noisy_fit(sphere_flow(), 24, 3.0, 0)
+    for model in (one, small, noise):
+        n = model.field.n_states
+        assert dy.symmetries(model, generators.affine(n, model.field.names)).at_most > 0.7 * (n * n + n)
+
+
+def test_an_exact_field_knows_how_many_at_most():
+    assert dy.symmetries(sphere_flow(), generators.affine(3, ("x", "y", "z"))).at_most == 3
+
+
+def test_alpha_is_split_between_the_ways_to_a_certificate():
+    level = Level(alpha=0.05, trials=12)
+    alone, joint = level.way(0.2), level.way(0.8)
+    assert alone.certifying + joint.certifying == pytest.approx(level.alpha)
+    assert alone.alpha == joint.alpha == level.alpha
+    assert alone.z == pytest.approx(stats.norm.isf(0.01 / 12))
+    with pytest.raises(DataError, match=r"share is a part of alpha above 0 and at most 1, got 0"):
+        Level(share=0.0)
+
+
+# --- thin data under noise --------------------------------------------------------------------------------
+
+
+def circles(radii, noise, seed=0):
+    rng = np.random.default_rng(seed)
+    t = np.linspace(0, 12, 400)
+    runs = []
+    for radius, phase in zip(radii, rng.uniform(0, 6, len(radii))):
+        x = radius * np.column_stack([np.cos(t + phase), -np.sin(t + phase)])
+        runs.append(Trajectory(t, x + noise * rng.standard_normal(x.shape)))
+    return dy.fit(runs, Monomials(2, 2))
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.05, 0.1, 0.2])
+def test_runs_on_one_circle_stay_thin_whatever_the_noise(noise):
+    assert "one run" in uncovered(circles([1.0], noise))
+    assert "all runs" in uncovered(circles(np.ones(8), noise))
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.05, 0.1])
+def test_runs_on_circles_of_many_sizes_are_thick_under_noise(noise):
+    assert uncovered(circles(np.linspace(0.4, 1.6, 8), noise)) == ""

@@ -429,7 +429,7 @@ def test_json_to_standard_output(table, capsys, over):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--over", "ridge"), "unknown --over 'ridge'; choose one of: threshold, l1, symmetry"),
+        (("--over", "ridge"), "unknown --over 'ridge'; choose one of: threshold, l1, symmetry, laws"),
         (("--choose", "best"), "unknown --choose 'best'"),
         (("--over", "symmetry", "--stability"), "--stability needs --over threshold or l1"),
         (("--over", "symmetry", "--candidates", "magic"), "magic"),

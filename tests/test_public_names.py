@@ -33,9 +33,25 @@ NOUNS = {
         "Multiplied",
         "OneForm",
         "TwoForm",
+        "VectorFunction",
+        "MapModel",
+        "MapSymmetries",
+        "Pairs",
     ),
     *("PredictionRule", "Predictions"),
-    *("Bootstrap", "L1Weights", "Path", "Stability", "SymmetryWeights", "Thresholds"),
+    *(
+        "Bootstrap",
+        "ConservationWeights",
+        "PathGrid",
+        "Dissipative",
+        "PotentialFields",
+        "L1Weights",
+        "Path",
+        "Stability",
+        "SymmetryWeights",
+        "Thresholds",
+    ),
+    "Recovered",
 }
 VERBS = {
     *(
@@ -49,13 +65,17 @@ VERBS = {
         "fit",
         "open_runs",
     ),
-    *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking"),
+    *("parse_dictionary", "quality", "refit", "symmetries", "SymmetryBreaking", "ConservationBreaking"),
+    *("FieldBreaking", "FunctionBreaking", "recover"),
     "cloud_symmetries",
     "discrete_symmetries",
-    *("bootstrap", "path", "predictions", "stability"),
+    *("bootstrap", "path", "path_grid", "stability"),
+    *("dissipative", "energy_preserving", "gradient_fields", "hamiltonian_fields", "metriplectic_fields"),
+    "predictions",
     "hamiltonian_of",
     "hamiltonian_structure",
     "invariant_tensors",
+    *("fit_map", "symmetries_of"),
 }
 MODULES = {
     *(
@@ -68,6 +88,7 @@ MODULES = {
         "inner_product",
         "maps",
         "optim",
+        "promote",
         "systems",
     ),
 }

@@ -86,7 +86,9 @@ def test_normal_equations_gain_what_noise_takes():
             if not corrected:
                 values = np.ascontiguousarray(linear.evaluate(window.x).T)
                 through = Through.of(linear._fill, np.ascontiguousarray(window.x.T), noise, values)
-                target = target - through.missing(terms, field.coefficients, method._whitening(window, noise))
+                target = target - through.missing(
+                    terms, field.jacobian(window.x), method._whitening(window, noise)
+                )
             missed[corrected].append(terms @ target.T - terms @ terms.T @ field.coefficients.T)
     z = {}
     for corrected, rows in missed.items():
@@ -94,6 +96,16 @@ def test_normal_equations_gain_what_noise_takes():
         z[corrected] = np.abs(every.mean(axis=0) / (every.std(axis=0) / np.sqrt(len(every)))).max()
     assert z[True] < 3.5
     assert z[False] > 7
+
+
+def test_rows_may_be_in_other_terms_than_the_first_fit():
+    """The targets do not know in which basis the terms are written, when the terms span the same functions."""
+    run = spring_runs(0.1, 0.2, 0, 1)[0]
+    linear = dy.Monomials(2, 1, names=("x", "v"))
+    method = dy.WeakForm(1.0, dy.VectorField(linear, [[0, 0, 1], [0, -1, 0]]))
+    pair = dy.Terms(["x", "v"], ("x", "v")), dy.Terms(["x - v", "2*v"], ("x", "v"))
+    same = [method.rows(run, terms, np.full(2, 0.1)).target for terms in pair]
+    assert np.allclose(*same, atol=1e-9)
 
 
 def test_coefficients_of_coarse_noisy_runs_are_not_shrunk():

@@ -6,7 +6,7 @@ All but `poisson_algebra` works on plain coefficient vectors and brackets and kn
 from dynsym.algebra._models import model
 from dynsym.algebra.clean import CleanBasis, clean_basis
 from dynsym.algebra.levi import LeviDecomposition, levi_decomposition
-from dynsym.algebra.lie_algebra import LieAlgebra, identify
+from dynsym.algebra.lie_algebra import LieAlgebra, certain_facts, identify
 from dynsym.algebra.poisson import LevelSet, PoissonAlgebra, canonical_bracket, poisson_algebra
 from dynsym.algebra.structure import close, structure_constants
 from dynsym.algebra.subalgebra import SnappedSubalgebra, nearest_subalgebra
@@ -20,6 +20,7 @@ __all__ = [
     "PoissonAlgebra",
     "SnappedSubalgebra",
     "canonical_bracket",
+    "certain_facts",
     "clean_basis",
     "close",
     "identify",

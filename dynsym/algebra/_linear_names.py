@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dynsym._checks import Array
+from dynsym.algebra._kinematic_names import on_heisenberg, on_translations
 from dynsym.algebra._linear import null_space, restrict, span
 from dynsym.algebra._solvable4 import block_kind
 from dynsym.algebra.ideals import decompose
@@ -63,7 +64,11 @@ def affine_names(matrices: Array, tol: float) -> Names:
     if pair is not None and (scalars or balanced):
         return _metric_names(n, pair, bool(scalars))
     if n % 2 == 0 and balanced:
-        return _symplectic_names(free, tol) or _galilei(matrices, "galilei", tol)
+        return (
+            _symplectic_names(free, tol)
+            or _galilei(matrices, "galilei", tol)
+            or on_translations(matrices, tol)
+        )
     return ()
 
 
@@ -142,10 +147,10 @@ def _turns(element: Array, nilpotent: Array, tol: float) -> bool:
     return float(np.linalg.norm(rest - np.sum(rest * mixed) * mixed)) <= tol
 
 
-def heisenberg_names(matrices: Array, quotient: Array, tol: float) -> Names:
-    """Names of Heisenberg(R^2k) + H with H in sp(2k, R): oscillator, Jacobi, Schroedinger, Bargmann.
+def heisenberg_names(matrices: Array, quotient: Array, symplectic: Array, tol: float) -> Names:
+    """Names of Heisenberg(R^2k) + H with H in sp(2k, R): oscillator, Jacobi, Schroedinger, Bargmann, Carroll.
 
-    `quotient` (h, h, h) holds the structure constants of H.
+    `quotient` (h, h, h) holds the structure constants of H, `symplectic` (2k, 2k) the form with [x, y] = w(x, y) 1.
     """
     h, n, _ = matrices.shape
     k = n // 2
@@ -153,12 +158,12 @@ def heisenberg_names(matrices: Array, quotient: Array, tol: float) -> Names:
         d = -float(np.linalg.det(matrices[0]))
         if abs(d) <= tol * float(np.sum(matrices[0] ** 2)):
             return ()
-        return ("split oscillator",) if d > 0 else ("oscillator", "diamond")
+        return ("split oscillator",) if d > 0 else ("oscillator", "diamond", "nappi-witten")
     if h == k * (2 * k + 1):
         return ("schroedinger(1)", "jacobi(1)") if k == 1 else (f"jacobi({k})",)
     if k >= 2 and h == k * (k - 1) // 2 + 1:
         return _galilei(matrices, "bargmann", tol)
-    return _schroedinger(matrices, quotient, tol)
+    return _schroedinger(matrices, quotient, tol) or on_heisenberg(matrices, symplectic, tol)
 
 
 def _schroedinger(matrices: Array, quotient: Array, tol: float) -> Names:

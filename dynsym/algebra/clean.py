@@ -43,7 +43,7 @@ class CleanBasis:
     structure_constants
         The constants in it, shape (r, r, r): simple fractions, exactly, if `is_clean`.
     residual
-        How far the brackets in the new basis are from these constants, relative.
+        How far the brackets in the new basis are from these constants, relative (of an abelian algebra: their size).
     is_clean
         Whether such a basis was found; otherwise the given one is handed back.
 
@@ -121,6 +121,9 @@ def clean_basis(algebra: LieAlgebra) -> CleanBasis:
     c = np.asarray(algebra.structure_constants)
     tol = min(10 * algebra.tol, 0.1) if algebra.tol > 1e-5 else 1e-8
     found = None
+    if algebra.is_abelian and algebra.is_decided:
+        size = float(np.linalg.norm(c))
+        return CleanBasis(algebra.name, frozen(np.eye(len(c))), frozen(np.zeros_like(c)), size, True)
     if algebra.is_decided:
         with one_blas_thread():
             found = _scaled(c, tol) or _isomorphism(c, algebra.name, tol)
@@ -168,7 +171,10 @@ def _isomorphism(c: Array, name: str, tol: float) -> tuple[Array, Array, float] 
     rng = np.random.default_rng(0)
     best, lowest = None, _CONDITION
     for start in range(_STARTS):
-        g = _descend(even, goal, _start(even, goal, rng), _as_basis if start % 2 else _as_map)
+        try:
+            g = _descend(even, goal, _start(even, goal, rng), _as_basis if start % 2 else _as_map)
+        except np.linalg.LinAlgError:  # a start, or a step, that has no inverse
+            continue
         condition = float(np.linalg.cond(g))
         if condition < lowest:
             residual = float(np.linalg.norm(change_basis(even, g) - goal)) / float(np.linalg.norm(goal))

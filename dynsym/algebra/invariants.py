@@ -105,3 +105,18 @@ def nilradical(c: Array, radical: Array, tol: float) -> Array:
     _, s, vt = np.linalg.svd(np.stack(rows), full_matrices=True)
     rank = int(np.sum(s > max(tol, 1e-8) * 10 * max(1.0, float(s[0]))))
     return np.asarray(vt[rank:] @ radical)
+
+
+def facts(c: Array, tol: float) -> tuple[str, ...]:
+    """What ranks at one tolerance say of an algebra, each as a few words."""
+    derived = derived_series(c, tol)
+    plus, minus, _ = signature(killing_form(c), tol)
+    solvable = derived[-1] == 0
+    return (
+        f"derived {derived[1]}",
+        f"centre {len(centre(c, tol))}",
+        f"radical {len(radical(c, tol))}",
+        "solvable" if solvable else "not solvable",
+        *(["no positive Killing direction"] if plus == 0 else []),
+        *(["no negative Killing direction"] if minus == 0 else []),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,6 +60,8 @@ class LieAlgebra:
         Killing form K[i, j] = trace(ad_i ad_j), shape (r, r).
     signature
         (n_plus, n_minus, n_zero) of the Killing form.
+    moved
+        Angle, in radians, by which generators with errors were moved to close (see `nearest_subalgebra`).
 
     Examples
     --------
@@ -87,6 +90,7 @@ class LieAlgebra:
     killing: Array
     signature: tuple[int, int, int]
     rivals: tuple[str, ...] = ()
+    moved: float = 0.0
 
     @property
     def dimension(self) -> int:
@@ -140,6 +144,7 @@ class LieAlgebra:
             "levi": self.levi,
             "cartan": list(self.cartan),
             "rivals": list(self.rivals),
+            "moved": self.moved,
             "killing": self.killing.tolist(),
             "killing_signature": list(self.signature),
             "is_abelian": self.is_abelian,
@@ -162,6 +167,7 @@ class LieAlgebra:
                 "defects",
                 f"closure {self.closure_defect:.1e}, Jacobi {self.jacobi_defect:.1e} (tol {self.tol:.0e})",
             ),
+            *([("moved to close", f"{np.degrees(self.moved):.2g} degrees")] if self.moved else []),
         ]
 
     def __str__(self) -> str:
@@ -238,6 +244,7 @@ def identify(
         return _measured(c, closure_defect, scale, error)
     given = _antisymmetric(c, tol)
     unit, size = unit_size(given)
+    doubt = _doubtful_size(unit, size / scale, tol)
     if size <= tol * scale:
         unit = np.zeros_like(unit)
     defect = inv.jacobi_defect(unit)
@@ -248,7 +255,19 @@ def identify(
         "nearest_subalgebra",
     )
     with one_blas_thread():
-        return _with_invariants(given, unit, float(closure_defect), defect, float(tol))
+        found = _with_invariants(given, unit, float(closure_defect), defect, float(tol))
+    if doubt and found.is_decided:
+        return replace(found, name=f"undecided({' or '.join(doubt)})", aliases=(), rivals=doubt)
+    return found
+
+
+def _doubtful_size(unit: Array, size: float, tol: float) -> tuple[str, ...]:
+    """The names with and without the brackets, where their size is too near to a noisy tolerance to say."""
+    if tol <= _NOISY or not _LOWER * tol < size <= _UPPER * tol:
+        return ()
+    with one_blas_thread():
+        names = [algebra_names(c, tol)[0] for c in (np.zeros_like(unit), balance(unit, tol)[0])]
+    return tuple(_short(names))
 
 
 def _with_invariants(given: Array, unit: Array, closure: float, jacobi: float, tol: float) -> LieAlgebra:
@@ -294,6 +313,35 @@ def _measured(c: npt.ArrayLike, closure_defect: float, scale: float, error: floa
     return replace(decided[0], name=f"undecided({' or '.join(names)})", aliases=(), rivals=names)
 
 
+def certain_facts(c: npt.ArrayLike, error: float) -> tuple[str, ...]:
+    """The invariants that are the same at all tolerances that suit an error, where the name is not.
+
+    Parameters
+    ----------
+    c
+        Structure constants, shape (r, r, r), in a normalised basis.
+    error
+        Relative error of c.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsym.algebra import certain_facts
+    >>> c = np.zeros((3, 3, 3))
+    >>> for (i, j, k), size in (((0, 1, 2), 1.0), ((2, 0, 1), 1.0), ((1, 2, 0), 0.02)):
+    ...     c[i, j, k], c[j, i, k] = size, -size
+    >>> certain_facts(c, 2e-3)
+    ('centre 0', 'no positive Killing direction')
+    """
+    wide = [m * error for m in _MULTIPLES if m * error <= _WIDEST] or [_WIDEST]
+    every = sorted({factor * tol for tol in wide for factor in (_LOWER, 1.0, _UPPER)})
+    unit = unit_size(_antisymmetric(c, 0.4))[0]
+    with one_blas_thread():
+        facts = [inv.facts(balance(unit, tol)[0], tol) for tol in every]
+    same = [f for f in facts[0] if all(f in others for others in facts[1:])]
+    return tuple(same)
+
+
 def _without_numbers(name: str) -> str:
     """Parameters, as in bianchi VI(-4), are measured numbers and may differ in their digits."""
     return re.sub(r"-?\d*\.\d+|-\d+", "#", name)
@@ -311,8 +359,11 @@ def _decided(c: Array, tol: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
     known = not re.search(r"unnamed\(dim [1-4];|unnamed\([^()]*Killing \(\d+,\d+,0\)", names[0])
     if known and tol <= _WIDEST and len({_without_numbers(name) for name in rivals}) == 1:
         return names, ()
-    short = dict.fromkeys(re.sub(r"unnamed\(.*?\)\)", "unnamed", name) for name in rivals)
-    return (f"undecided({' or '.join(short)})",), rivals
+    return (f"undecided({' or '.join(_short(rivals))})",), rivals
+
+
+def _short(names: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(re.sub(r"unnamed\(.*?\)\)", "unnamed", name) for name in names))
 
 
 def _antisymmetric(c: npt.ArrayLike, tol: float) -> Array:

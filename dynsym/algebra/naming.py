@@ -114,7 +114,7 @@ def semidirect_names(c: Array, radical: Array, tol: float) -> Names:
     matrices = action(c, actors, phase)
     if np.linalg.matrix_rank(symplectic, tol=tol) < len(phase) or not _is_faithful(matrices, tol):
         return ()
-    names = heisenberg_names(matrices, restrict(c, actors), tol)
+    names = heisenberg_names(matrices, restrict(c, actors), symplectic, tol)
     return () if names == ("bargmann(2)",) and not _has_abelian_cartan(c, tol) else names
 
 

@@ -21,6 +21,7 @@ Bracket = Callable[[Array], npt.ArrayLike] | npt.ArrayLike
 
 _HIGHEST = 2  # degree up to which structure functions are polynomials of the level functions
 _POINTS = 4  # points per unknown coefficient of a bracket
+_EXACT, _NOISY = 3e-8, 1e-5  # error below which constants are exact; tolerance above which laws have errors
 _LONGEST = 12  # characters up to which a law's formula is its own label
 
 
@@ -96,9 +97,30 @@ class PoissonAlgebra:
     def __str__(self) -> str:
         at = f" on {', '.join(map(str, self.level))}" if self.level else ""
         head = f"Poisson algebra of {len(self.labels)} invariants{at}: {self.name}"
-        rows = [f"  {line}" for line in self.table]
+        rows = [f"  {label} = {text}" for label, text in self._definitions()]
+        rows += [f"  {line}" for line in self.table]
         open_pairs = [f"  {pair} leaves the span" for pair in self.open_pairs]
         return "\n".join([head, *rows, *open_pairs, f"  closure defect {self.closure_defect:.1e}"])
+
+    def _definitions(self) -> list[tuple[str, str]]:
+        """What the labels stand for, where they are no formulas."""
+        texts = [str(f) for f in self.functions]
+        return [(label, text) for label, text in zip(self.labels, texts) if label != text]
+
+    def to_json(self) -> dict[str, Any]:
+        """Invariants, table of brackets, level set and algebra as plain lists, texts and finite numbers."""
+        return {
+            "name": self.name,
+            "invariants": [
+                {"label": label, "expression": str(f)} for label, f in zip(self.labels, self.functions)
+            ],
+            "level": [{"name": s.name, "expression": str(s.function), "value": s.value} for s in self.level],
+            "brackets": list(self.table),
+            "open_pairs": list(self.open_pairs),
+            "closure_defect": self.closure_defect,
+            "structure_constants": self.structure_constants.tolist(),
+            "algebra": None if self.algebra is None else self.algebra.to_json(),
+        }
 
     def __repr__(self) -> str:
         return f"PoissonAlgebra({self.name!r}, {', '.join(self.labels)})"
@@ -207,7 +229,10 @@ def poisson_algebra(
 
 @dataclass(frozen=True)
 class _Sampled:
-    """Values of laws (m, r) and level functions (m, l), brackets (m, r (r - 1) / 2) and their sizes, on points."""
+    """Values of laws (m, r) and level functions (m, l), brackets (m, r (r - 1) / 2) and their sizes, on points.
+
+    The size of {f, g} is the root mean square of sum_ab |d_a f| |J_ab| |d_b g|: what it would be if its terms did not cancel.
+    """
 
     values: Array
     levels: Array
@@ -222,15 +247,16 @@ class _Sampled:
         slopes = np.stack([f.gradient(x) for f in functions], axis=1)
         turned = np.einsum("mab,mrb->mra", j, slopes)
         every = np.einsum("mra,msa->mrs", slopes, turned)
-        stretch = np.linalg.norm(j, axis=(1, 2))[:, None]
-        lengths = np.linalg.norm(slopes, axis=2) * np.sqrt(stretch)
-        size = np.maximum(np.sqrt(np.einsum("mr,ms->rs", lengths**2, lengths**2) / len(x)), 1e-300)
+        # Term by term, so that no state is measured in the units of another.
+        reach = np.einsum("mab,mrb->mra", np.abs(j), np.abs(slopes))
+        size = np.einsum("mra,msa->mrs", np.abs(slopes), reach)
+        size = np.maximum(np.sqrt(np.mean(size**2, axis=0)), 1e-300)
         first, second = np.triu_indices(len(functions), 1)
         leaks = np.zeros((len(sets), len(functions)))
         for i, one in enumerate(sets):
             slope = one.function.gradient(x)
             value = np.einsum("ma,mra->mr", slope, turned)
-            scale = np.linalg.norm(slope, axis=1)[:, None] * np.sqrt(stretch) * lengths
+            scale = np.einsum("ma,mra->mr", np.abs(slope), reach)
             leaks[i] = np.linalg.norm(value, axis=0) / np.maximum(np.linalg.norm(scale, axis=0), 1e-300)
         return cls(
             np.stack([f.evaluate(x) for f in functions], axis=1),
@@ -239,6 +265,14 @@ class _Sampled:
             size[first, second],
             leaks,
         )
+
+    def uncertainty(self, balance: Array) -> float:
+        """How much the constants of the laws, times the balance, move by errors of the brackets of relative size 1."""
+        unit = np.maximum(np.sqrt(np.mean(self.values**2, axis=0)), 1e-300)
+        unit = np.append(unit, 1.0)[: len(balance)]
+        first, second = np.triu_indices(self.values.shape[1], 1)
+        moved = self.sizes[:, None] / unit * balance[first, second]
+        return float(np.max(moved, initial=0.0))
 
     def check(self, names: Sequence[str], sets: Sequence[LevelSet], tol: float) -> None:
         for one, row in zip(sets, self.leaks):
@@ -313,15 +347,34 @@ def _result(
     worst = max((defect for _, _, defect in fits), default=0.0)
     algebra = None
     if not open_pairs:
-        algebra = identify(c * _units(sampled, c), tol=max(1e-6, min(0.1, 30 * worst)), closure_defect=worst)
+        balance = _balance(c)
+        uncertain = sampled.uncertainty(balance)
+        algebra = _identified(c * balance, worst * uncertain, tol * uncertain)
     return PoissonAlgebra(functions, names, sets, tuple(table), frozen(c), worst, tuple(open_pairs), algebra)
 
 
-def _units(sampled: _Sampled, c: Array) -> Array:
-    """Factors that turn c into the constants of functions of unit root mean square, measured where they live."""
-    size = np.sqrt(np.mean(sampled.values**2, axis=0))
-    size = np.append(size, 1.0)[: len(c)]
-    return np.asarray(size[None, None, :] / (size[:, None, None] * size[None, :, None]))
+def _identified(c: Array, worst: float, tol: float) -> LieAlgebra:
+    """The name at the tolerances that suit the errors: those of the brackets, or a third of a tolerance made for noisy laws."""
+    error = max(worst, tol / 3 if tol > _NOISY else 0.0)
+    if error <= _EXACT:
+        return identify(c, closure_defect=worst)
+    return identify(c, closure_defect=worst, error=error)
+
+
+def _balance(c: Array) -> Array:
+    """Factors s_k / (s_i s_j) of a change of units of the laws after which the constants are as near to 1 as can be.
+
+    Least squares for log s over the constants that are not zero. Names hang on ranks, and ranks of constants of very
+    different size on nothing but the units that the laws happen to be in.
+    """
+    r = len(c)
+    i, j, k = np.nonzero(c)
+    rows = np.zeros((len(i), r))
+    for index, sign in ((i, 1.0), (j, 1.0), (k, -1.0)):
+        np.add.at(rows, (np.arange(len(i)), index), sign)
+    log = np.linalg.lstsq(rows, np.log(np.abs(c[i, j, k])), rcond=None)[0] if len(i) else np.zeros(r)
+    s = np.exp(log)
+    return np.asarray(s[None, None, :] / (s[:, None, None] * s[None, :, None]))
 
 
 def _formula(
@@ -331,7 +384,9 @@ def _formula(
     for row, pick in zip(coefficients, powers):
         factors = [sets[k].name for k in pick]
         for name, value in zip([*names, ""], row):
-            whole = [*factors, f"({name})" if set(" +-") & set(name) else name]
+            # text_of brackets a sum that stands alone; beside a factor it needs brackets here.
+            sum_beside = bool(factors) and bool(set(" +-") & set(name))
+            whole = [*factors, f"({name})" if sum_beside else name]
             terms.append("*".join(f for f in whole if f) or "1")
             numbers.append(round(float(value), 9))
     return text_of(terms, numbers)

@@ -20,7 +20,7 @@ from dynsym.algebra.invariants import killing_form, signature
 _SAME_TYPE = {("B", 1): ("A", 1), ("C", 1): ("A", 1), ("C", 2): ("B", 2), ("D", 3): ("A", 3)}
 
 _ALSO = {
-    "sl(2,C)": ("so(3,1)", "lorentz"),
+    "sl(2,C)": ("so(3,1)", "lorentz", "conformal(2)"),
     "so(4,1)": ("de sitter", "conformal(3)"),
     "so(3,2)": ("anti de sitter", "conformal(2,1)"),
     "su(2,2)": ("so(4,2)", "conformal(3,1)"),

@@ -22,7 +22,7 @@ claim, instead of a confidence ball around c, is ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -31,12 +31,17 @@ from scipy import stats
 from .._checks import Array, require
 
 CERTIFIED, REFUTED, UNDECIDED = "certified", "refuted", "undecided"
+_MATERIAL = 0.5  # share of delta from which on structure in the residuals forbids any verdict
 _ROUNDING = 1e-8  # defects below this are rounding, whatever the statistics say
 
 
 @dataclass(frozen=True)
 class Level:
     """The tolerance and the error level of a claim, over `trials` candidates at once.
+
+    alpha bounds the probability that a verb certifies anything that is false, and for itself the one that it refutes anything
+    that is true. Where several ways lead to a certificate each has its `share` of alpha; within a way, each candidate that is
+    tested alone has an equal part of that.
 
     Examples
     --------
@@ -48,6 +53,7 @@ class Level:
     delta: float = 0.05
     alpha: float = 0.05
     trials: int = 1
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         require(
@@ -55,11 +61,21 @@ class Level:
         )
         require(0 < self.alpha < 0.5, f"alpha must lie between 0 and 0.5, got {self.alpha}")
         require(self.trials >= 1, f"trials must be at least 1, got {self.trials}")
+        require(0 < self.share <= 1, f"share is a part of alpha above 0 and at most 1, got {self.share}")
 
     @property
     def z(self) -> float:
-        """Normal quantile of alpha shared among the trials."""
-        return float(stats.norm.isf(self.alpha / self.trials))
+        """Normal quantile of the certifying level, shared among the trials."""
+        return float(stats.norm.isf(self.certifying / self.trials))
+
+    def way(self, share: float) -> Level:
+        """The level of one of several ways to a certificate: its share of this one."""
+        return replace(self, share=self.share * share)
+
+    @property
+    def certifying(self) -> float:
+        """The error level of one way to a certificate."""
+        return self.alpha * self.share
 
 
 @dataclass(frozen=True)
@@ -124,6 +140,8 @@ class Evidence:
         Why the data cannot carry a claim about the region at all, in words; empty if they can.
     free
         (n p, k) changes of the coefficients that the constraints of the fit allowed, or None without constraints.
+    chance
+        Probability that residuals of a right model look as systematic as these: the p-value of the misfit.
     """
 
     coefficients: Array
@@ -132,6 +150,11 @@ class Evidence:
     misfit: float
     uncovered: str = ""
     free: Array | None = None
+    chance: float = 0.0
+
+    def lacks_fit(self, level: Level) -> bool:
+        """Whether the model class is too small: structure in the residuals that is neither chance nor immaterial."""
+        return self.misfit > level.delta * _MATERIAL and self.chance < level.alpha
 
 
 def judge(
@@ -173,7 +196,7 @@ def judge(
     upper = float(np.sqrt(upper2 / size)) + open_part
     lower = float(np.sqrt(lower2 / size))
     broken = _contradicts_zero(plain, moments, level) and defect > _ROUNDING
-    status, reason = _status(level, upper, lower, broken, open_part, evidence.misfit)
+    status, reason = _status(level, upper, lower, broken, open_part, evidence)
     if status == CERTIFIED and imposed:
         status, reason = UNDECIDED, "the constraints of the fit impose it: the data were not asked"
     elif status == CERTIFIED and evidence.uncovered:
@@ -226,13 +249,11 @@ def _contradicts_zero(plain: float, moments: _Moments, level: Level) -> bool:
 
 
 def _status(
-    level: Level, upper: float, lower: float, broken: bool, open_part: float, misfit: float
+    level: Level, upper: float, lower: float, broken: bool, open_part: float, evidence: Evidence
 ) -> tuple[str, str]:
-    if misfit > level.delta / 2:
-        return (
-            UNDECIDED,
-            f"the model class leaves {misfit:.0%} of the dynamics unexplained in a systematic way",
-        )
+    if evidence.lacks_fit(level):
+        left = f"the model class leaves {evidence.misfit:.0%} of the dynamics unexplained in a systematic way"
+        return UNDECIDED, f"lack of fit, p = {evidence.chance:.1g}: {left}"
     if lower > level.delta:
         return REFUTED, f"the defect is at least {lower:.2g}"
     if broken:

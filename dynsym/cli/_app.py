@@ -306,5 +306,7 @@ def _seed(seed: int) -> int:
 # Commands in modules of their own put themselves into `app`; they use what is defined above.
 from . import _cloud as _cloud  # noqa: E402
 from . import _compress as _compress  # noqa: E402
+from . import _fit as _fit  # noqa: E402
+from . import _map as _map  # noqa: E402
 from . import _path as _path  # noqa: E402
 from . import _predict as _predict  # noqa: E402

@@ -18,7 +18,18 @@ from ..dictionary import parse_dictionary
 from ..generators import by_name
 from ..regression import fit
 from ..report import short
-from ..selection import RULES, L1Weights, Path, Stability, SymmetryWeights, Thresholds, path, stability
+from ..selection import (
+    RULES,
+    ConservationWeights,
+    L1Weights,
+    Path,
+    Stability,
+    SymmetryWeights,
+    Thresholds,
+    path,
+    stability,
+)
+from ..selection._nuclear import NuclearWalk
 from ..trajectory import open_runs
 from ._app import JsonFile, Noise, Paths, Run, Seed, States, Time, app
 from ._app import _check_targets as check_targets
@@ -33,7 +44,8 @@ from ._tables import _heading as heading
 from ._tables import _table as table_of
 from ._tables import show_model, show_warnings
 
-FAMILIES = ("threshold", "l1", "symmetry")
+FAMILIES = ("threshold", "l1", "symmetry", "laws")
+_STRUCTURES = ("symmetry", "laws")
 _SHOWN = 16
 _CUT = 0.9
 
@@ -48,11 +60,15 @@ def path_command(
         ),
     ] = None,
     over: Annotated[
-        str, typer.Option(metavar="threshold|l1|symmetry", help="The weight that the path runs over.")
+        str, typer.Option(metavar="threshold|l1|symmetry|laws", help="The weight that the path runs over.")
     ] = "threshold",
     candidates: Annotated[
         str, typer.Option(metavar="NAMES", help="Candidate symmetries of --over symmetry.")
     ] = "affine",
+    invariants: Annotated[
+        str,
+        typer.Option(metavar="EXPR", help="Candidate conserved quantities of --over laws, as 'poly(2)'."),
+    ] = "poly(2)",
     choose_by: Annotated[
         str, typer.Option("--choose", metavar="cv|1se|aicc|bic", help="The rule that chooses the point.")
     ] = "1se",
@@ -73,8 +89,8 @@ def path_command(
     choose("--over", over, FAMILIES)
     choose("--choose", choose_by, RULES)
     require(
-        not (stable and over == "symmetry"),
-        "--stability needs --over threshold or l1: symmetry selects no terms",
+        not (stable and over in _STRUCTURES),
+        f"--stability needs --over threshold or l1: {over} selects no terms",
     )
     sd = noise_of(noise)
     seed_of(seed)
@@ -87,13 +103,16 @@ def path_command(
             if sd != "auto":
                 runs = [replace(item, sd=np.full(item.n_states, float(sd))) for item in runs]
             model = fit(runs, parse_dictionary(dictionary, runs[0].names))
-        family = _family(over, candidates, model.field.names)
+        wanted = invariants if over == "laws" else candidates
+        family = _family(over, wanted, model.field.names)
         tell("rows", 0.3)
         found = path(model, over=family)
         tell("path", 0.7)
         stability_found = stability(model, over=family, seed=seed) if stable else None
     show = screen(json)
     show_path(show, found, choose_by)
+    if over in _STRUCTURES:
+        show_breaks(show, found, choose_by)
     if stability_found is not None:
         show_stability(show, stability_found)
     show_warnings(show, notes)
@@ -103,12 +122,16 @@ def path_command(
     write_json(json, text)
 
 
-def _family(over: str, candidates: str, names: tuple[str, ...]) -> Thresholds | L1Weights | SymmetryWeights:
+def _family(
+    over: str, candidates: str, names: tuple[str, ...]
+) -> Thresholds | L1Weights | SymmetryWeights | ConservationWeights:
     if over == "threshold":
         return Thresholds()
     if over == "l1":
         return L1Weights(relaxed=True, equilibrated=True)
-    return SymmetryWeights(by_name(candidates, names))
+    if over == "laws":
+        return ConservationWeights(parse_dictionary(candidates, names))
+    return SymmetryWeights(by_name(candidates, names), relaxed=True, equilibrated=True, adaptive=True)
 
 
 def _write(out: File, text: str, found: Path, show: Console) -> None:
@@ -118,7 +141,13 @@ def _write(out: File, text: str, found: Path, show: Console) -> None:
     def numbers(place: File) -> None:
         place.write_text(text, encoding="utf-8")
 
-    written = write_whole(out, {"path.json": numbers, "path.png": picture})
+    def structure(place: File) -> None:
+        found.breaks.plot().savefig(place, dpi=150)
+
+    files = {"path.json": numbers, "path.png": picture}
+    if isinstance(found.walk, NuclearWalk):
+        files["breaks.png"] = structure
+    written = write_whole(out, files)
     show.print("Written: " + ", ".join(str(place) for place in written), overflow="fold")
 
 
@@ -152,6 +181,26 @@ def show_path(out: Console, found: Path, rule: str) -> None:
     )
     out.print()
     show_model(out, found.best(rule), f"Chosen by {rule}")
+
+
+def show_breaks(out: Console, found: Path, rule: str) -> None:
+    """Where along the path symmetries or laws are restored, and what the data say about those that the chosen point keeps."""
+    breaks = found.breaks
+    noun = breaks.walk.candidates.noun
+    heading(out, f"Broken and kept ({len(breaks.labels)} candidates)")
+    table = table_of(">weight", ">broken", "restored")
+    table.add_row(_cell(float(found.values[0]), 3), str(int(breaks.broken[0])), "")
+    for event in breaks.events:
+        text = Text("; ".join(event.restored) or f"another {noun}", overflow="fold")
+        table.add_row(_cell(event.weight, 3), str(event.broken[1]), text)
+    out.print(table)
+    kept = breaks.judged(rule)
+    for held in kept:
+        said = f"  {held.verdict.status}: {held.expression} (defect {held.verdict.defect:.1e} <= {held.verdict.upper:.1e})"
+        out.print(Text(said, overflow="fold"))
+    words = "verdicts are those of the fit without penalty" if kept else f"the chosen point keeps no {noun}"
+    out.print(Text(f"  {words[0].upper()}{words[1:]}."), overflow="fold")
+    out.print()
 
 
 def _cell(value: float, digits: int) -> str:
@@ -205,8 +254,34 @@ def record_of(found: Path, rule: str, stable: Stability | None, notes: list[str]
             "standard_errors": best.standard_errors,
             "equations": field.equations(12),
         },
+        "structure": _structure_record(found, rule),
         "stability": None if stable is None else _stability_record(stable),
         "warnings": notes,
+    }
+
+
+def _structure_record(found: Path, rule: str) -> dict[str, Any] | None:
+    if not isinstance(found.walk, NuclearWalk):
+        return None
+    breaks = found.breaks
+    return {
+        "candidates": list(breaks.labels),
+        "broken": breaks.broken,
+        "defects": np.where(np.isfinite(breaks.defects), breaks.defects, np.nan),
+        "events": [
+            {"index": e.index, "weight": e.weight, "restored": list(e.restored), "lost": list(e.lost)}
+            for e in breaks.events
+        ],
+        "kept": [
+            {
+                "expression": held.expression,
+                "coefficients": held.coefficients,
+                "verdict": held.verdict.status,
+                "defect": held.verdict.defect,
+                "upper": held.verdict.upper,
+            }
+            for held in breaks.judged(rule)
+        ],
     }
 
 

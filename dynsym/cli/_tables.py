@@ -12,17 +12,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..algebra import PoissonAlgebra, clean_basis
 from ..analysis import Analysis
+from ..analysis_json import units_of_symmetry
 from ..certify import Verdict
 from ..findings import (
     CloudSymmetries,
     ConservedQuantities,
     DiscreteSymmetries,
     HamiltonianStructure,
+    MapSymmetries,
     Symmetries,
+    generator_basis,
 )
 from ..refit import Refit
-from ..regression import Model
+from ..regression import MapModel, Model
 from ..report import rounded, short
 from ..trajectory import DataQuality
 
@@ -30,6 +34,7 @@ _STYLE = {"certified": "green", "refuted": "red", "undecided": "yellow"}
 _MOST_RUNS = 12
 _MOST_MAPS = 16
 _MOST_UNDECIDED = 2
+_LARGEST_TABLE = 10  # dimension up to which brackets are shown in a clean basis
 
 
 def show_analysis(out: Console, done: Analysis) -> None:
@@ -42,11 +47,14 @@ def show_analysis(out: Console, done: Analysis) -> None:
     out.print()
     show_model(out, done.model, "Equations")
     show_laws(out, done.laws)
-    show_symmetries(out, done.symmetries)
+    show_symmetries(out, done.symmetries, done.runs[0].units)
+    show_algebra(out, done.symmetries)
     if done.discrete is not None:
         show_discrete(out, done.discrete)
     if done.hamiltonian is not None:
         show_hamiltonian(out, done.hamiltonian)
+    if done.law_algebra is not None:
+        show_law_algebra(out, done.law_algebra)
     if done.refit is not None:
         show_refit(out, done.refit)
 
@@ -85,15 +93,47 @@ def show_laws(out: Console, found: ConservedQuantities) -> None:
     _findings(out, rows, "drift", found, _evidence(found))
 
 
-def show_symmetries(out: Console, found: Symmetries) -> None:
-    """Symmetries with verdict and bound, and the algebra they form."""
+def show_symmetries(out: Console, found: Symmetries, units: tuple[str, ...] | None = None) -> None:
+    """Symmetries with verdict and bound, the algebra they form, and the units of their coefficients where states have any."""
     name = "" if found.algebra is None or not len(found.generators) else f"; algebra {found.algebra.name}"
     _heading(out, f"Symmetries ({len(found.generators)} certified{name})")
     rows = [
         (f.verdict, f.label, Text(f.generator.expressions()[0], overflow="fold"), f.verdict.reason)
         for f in found.findings
     ]
-    _findings(out, rows, "kind", found, _together(found))
+    _findings(out, rows, "kind", found, "; ".join(filter(None, [_together(found), _units(found, units)])))
+
+
+def _units(found: Symmetries, units: tuple[str, ...] | None) -> str:
+    """The units of the coefficients that are no pure numbers."""
+    written: dict[str, str] = {}
+    for finding in found.findings:
+        own = units_of_symmetry(finding, units)
+        written |= {} if own is None else own.written
+    said = ", ".join(f"{term} in {unit}" for term, unit in written.items())
+    return f"units of the coefficients: {said}" if said else ""
+
+
+def show_algebra(out: Console, found: Symmetries) -> None:
+    """Invariants, and the brackets in a basis in which they are simple."""
+    basis = generator_basis(found.generators, found.algebra)
+    if basis is None:
+        return
+    _heading(out, f"Algebra of the certified symmetries ({basis.algebra.name})")
+    for line in basis.lines():
+        out.print(Text(f"  {line}"), overflow="fold")
+    out.print()
+
+
+def show_law_algebra(out: Console, found: PoissonAlgebra) -> None:
+    """The brackets of the conserved quantities, and the name of their algebra."""
+    head, *lines = str(found).splitlines()
+    _heading(out, head)
+    for line in lines:
+        out.print(Text(line), overflow="fold")
+    if found.algebra is not None and found.algebra.dimension <= _LARGEST_TABLE:
+        out.print(Text(f"  clean basis: {'; '.join(clean_basis(found.algebra).table)}"), overflow="fold")
+    out.print()
 
 
 def _evidence(found: ConservedQuantities) -> str:
@@ -147,11 +187,35 @@ def show_cloud(out: Console, found: CloudSymmetries) -> None:
     _findings(out, rows, "kind", found)
 
 
+def show_map(out: Console, model: MapModel, found: MapSymmetries) -> None:
+    """A fitted map with its standard errors, and its symmetries."""
+    _heading(out, "Map")
+    for equation in model.equations():
+        out.print(Text("  " + equation), overflow="fold")
+    table = _table("value", "term", ">coefficient", ">std. error")
+    for i, name in enumerate(model.function.values):
+        for j in np.flatnonzero(model.coefficients[i]):
+            number, error = _value_and_error(
+                float(model.coefficients[i, j]), float(model.standard_errors[i, j])
+            )
+            table.add_row(name, Text(model.function.dictionary.terms[j], overflow="fold"), number, error)
+    if table.row_count:
+        out.print(table)
+    for one in model.kept:
+        out.print(Text("\n".join(f"  {line}" for line in str(one).splitlines())), overflow="fold")
+    out.print()
+    _heading(out, f"Symmetries ({found.dimension} certified; algebra {found.name})")
+    rows = [
+        (f.verdict, f.label, Text(f.expression, overflow="fold"), f.verdict.reason) for f in found.findings
+    ]
+    _findings(out, rows, "kind", found)
+
+
 def _findings(
     out: Console,
     rows: Sequence[tuple[Verdict, str, Text, str]],
     fact: str,
-    found: Symmetries | ConservedQuantities | DiscreteSymmetries | CloudSymmetries,
+    found: Symmetries | ConservedQuantities | DiscreteSymmetries | CloudSymmetries | MapSymmetries,
     more: str = "",
 ) -> None:
     if rows:

@@ -69,8 +69,8 @@ class Through:
         values -= np.where(np.isfinite(change), change / 6.0, 0.0)
         return cls(tuple(slopes), noise)
 
-    def missing(self, terms: Array, coefficients: Array, weights: Weights) -> Array:
-        """What the targets of whitened rows lack, (n, k): terms (p, k), coefficients (n, p) of a first fit.
+    def missing(self, terms: Array, jacobian: Array, weights: Weights) -> Array:
+        """What the targets of whitened rows lack, (n, k): terms (p, k), Jacobian (m, n, n) of a first fit f.
 
         The least change D with T D = T T^T (T T^T + L)^-1 (L C^T - K). The factor, near one where a window tells signal from
         noise, keeps directions that are all noise from being moved at all.
@@ -82,7 +82,11 @@ class Through:
         shift = np.stack([slope @ cross * sd for slope, sd in zip(self.slopes, self.noise)], axis=1)
         gram = terms @ terms.T + leak
         size = np.sqrt(np.maximum(np.diag(gram), 1e-300))
-        wanted = (leak @ coefficients.T - shift) / size[:, None]
+        taken = sum(
+            (slope * own) @ (jacobian[:, :, k] * sd)
+            for k, (slope, sd) in enumerate(zip(self.slopes, self.noise))
+        )
+        wanted = (taken - shift) / size[:, None]
         step = np.linalg.lstsq(gram / np.outer(size, size), wanted, rcond=1e-12)[0] / size[:, None]
         return np.asarray(step.T @ terms)
 

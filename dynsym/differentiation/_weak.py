@@ -87,7 +87,9 @@ class WeakForm(RowMethod):
         count = len(right)
         out[:, :count] = sla.solve_triangular(root, plain.T, lower=True).T
         if through is not None and self.field is not None:
-            out[p:, :count] += through.missing(out[:p, :count], self.field.coefficients, (left, right, root))
+            out[p:, :count] += through.missing(
+                out[:p, :count], self.field.jacobian(window.x), (left, right, root)
+            )
         return count
 
     def leak(self, window: Window, dictionary: Dictionary, noise: Array) -> Array:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import sparse
 
-from .._checks import require
-from ..dictionary import Dictionary
+from .._checks import Array, require
+from ..dictionary import Dictionary, Monomials
 from ..inner_product import Region, generic_region
 from ..lie_derivative import law_matrix
 from ..optim import LinearConstraint
+from ..polynomial_derivative import law_tensor
 from ..sections import ScalarFunction
 from ._rows import independent_rows
 
@@ -19,6 +21,8 @@ def conserving(
     functions: ScalarFunction | Sequence[ScalarFunction], dictionary: Dictionary, region: Region | None = None
 ) -> LinearConstraint:
     """The constraint grad h . f = 0 for every given function h, on the coefficients C of f = C theta.
+
+    Of polynomials it is exact in the coefficients, whatever the region; others are held on points of the region.
 
     Raises
     ------
@@ -42,5 +46,17 @@ def conserving(
             f"a function of {h.dictionary.n_states} states cannot be conserved by "
             f"{dictionary.n_states} states",
         )
+    if isinstance(dictionary, Monomials) and all(isinstance(h.dictionary, Monomials) for h in every):
+        return LinearConstraint(np.vstack([_exact_rows(h, dictionary) for h in every]))
     rows = [law_matrix(h.dictionary, h.coefficients, dictionary, where) for h in every]
     return independent_rows(np.vstack(rows), dictionary, where)
+
+
+def _exact_rows(h: ScalarFunction, dictionary: Monomials) -> Array:
+    """C -> coefficients of grad h . f, those that cannot vanish by themselves."""
+    assert isinstance(h.dictionary, Monomials)
+    into, tensor = law_tensor(h.dictionary, dictionary)
+    weigh = sparse.kron(sparse.eye_array(into.n_terms), h.coefficients[None, :])
+    rows = np.asarray((weigh @ tensor).todense())
+    kept = rows[rows.any(axis=1)]
+    return kept if len(kept) else rows[:1]

@@ -17,5 +17,5 @@ def independent_rows(rows: Array, dictionary: Dictionary, region: Region) -> Lin
     """Independent rows, found with all terms in units of their own size so that none is drowned by larger ones."""
     values = dictionary.evaluate(region.points)
     size = np.sqrt(region.weights @ values**2)
-    every = np.tile(np.where(size > 0, size, 1.0), dictionary.n_states)
+    every = np.tile(np.where(size > 0, size, 1.0), rows.shape[1] // dictionary.n_terms)
     return LinearConstraint(row_space(rows / every) * every, rtol=_RTOL)

@@ -14,11 +14,14 @@ from ..certify import CERTIFIED, REFUTED, UNDECIDED, Evidence, Level, Verdict, j
 from ..dictionary._base import with_names
 from ..inner_product import Region, defined_at, generic_region
 from ..maps import AffineMap, FiniteGroup, closed_region, group_of, map_matrix, map_sizes
-from ..regression import Model
+from ..regression import MapModel, Model
+from ..sections import Representation, VectorFunction, trivial
 from ..vector_field import VectorField
 from ._coverage import Coverage, coverage_of, uncovered_by
-from ._evidence import evidence_of
+from ._evidence import debiased, evidence_of
 from ._listed import Listed
+from ._map_discrete import judged_maps, region_of_map
+from ._map_evidence import unshrunk
 from ._signed import signed_candidates
 
 _MOST_LISTED = (
@@ -102,11 +105,12 @@ class DiscreteSymmetries(Listed):
 
 
 def discrete_symmetries(
-    model: Model | VectorField,
+    model: Model | VectorField | MapModel | VectorFunction,
     maps: AffineMap | Sequence[AffineMap] | None = None,
     delta: float = 0.05,
     alpha: float = 0.05,
     region: Region | None = None,
+    representation: Representation | None = None,
 ) -> DiscreteSymmetries:
     """The maps g with f(g x) = s A f(x), s = -1 for those that reverse time, each with a verdict.
 
@@ -117,7 +121,8 @@ def discrete_symmetries(
     Parameters
     ----------
     model
-        A fitted `Model`, or an exact `VectorField`.
+        A fitted `Model`, or an exact `VectorField`; or a map y = F(x), a `MapModel` or a `VectorFunction`, which is judged by
+        F(g x) = rho(g) F(x), relative to F without the constant that rho leaves alone.
     maps
         From `dynsym.maps`; default all changes of place and sign of up to six states, with and without reversal of time
         (of more states: each sign flip, parity and time reversals).
@@ -127,6 +132,8 @@ def discrete_symmetries(
         Error level, shared among the candidates.
     region
         What the verdicts speak of; default a tube around the data, or generic points for an exact field.
+    representation
+        Of a map, how its values turn; default they are invariants.
 
     Returns
     -------
@@ -146,6 +153,12 @@ def discrete_symmetries(
     >>> [f.expression for f in found.findings], found.name
     (['(x, y, z) -> (-x, -y, z)'], 'Z2')
     """
+    if isinstance(model, MapModel | VectorFunction):
+        return _of_map(model, maps, representation, region, (delta, alpha))
+    require(
+        representation is None, "a vector field turns as the states do; representation is for maps y = F(x)"
+    )
+    model = debiased(model) if isinstance(model, Model) else model
     field = model.field if isinstance(model, Model) else model
     where = region if region is not None else _region(model)
     with one_blas_thread():
@@ -160,6 +173,33 @@ def discrete_symmetries(
         judged, more = _judge_all(candidates, model, where, level, searching=maps is None)
         findings, group, doubts = _grouped(judged, field.names, searching=maps is None)
     return DiscreteSymmetries(findings, group, where, level, (*notes, *more, *doubts))
+
+
+def _of_map(
+    model: MapModel | VectorFunction,
+    maps: AffineMap | Sequence[AffineMap] | None,
+    representation: Representation | None,
+    region: Region | None,
+    claim: tuple[float, float],
+) -> DiscreteSymmetries:
+    """The verdicts on a map y = F(x); of a fit with a penalty on the least-squares fit of all terms."""
+    function = model.function if isinstance(model, MapModel) else model
+    require(maps is not None, "for a map y = F(x) give the maps to test, such as dynsym.maps.parity(names)")
+    every = [maps] if isinstance(maps, AffineMap) else list(maps or ())
+    require(len(every) > 0, "no map was given")
+    candidates = [_over(g, function.names) for g in every]
+    plain = unshrunk(model) if isinstance(model, MapModel) else None
+    where = region_of_map(model, region)
+    level = Level(*claim, len(candidates))
+    phi = trivial(function.n_values) if representation is None else representation
+    with one_blas_thread():
+        verdicts = judged_maps(plain or model, candidates, phi, where, level)
+    judged = [
+        DiscreteFinding(g.label or "map", g, verdict, around)
+        for g, (verdict, around) in zip(candidates, verdicts)
+    ]
+    findings, group, doubts = _grouped(judged, function.names, searching=False)
+    return DiscreteSymmetries(findings, group, where, level, doubts)
 
 
 def _region(model: Model | VectorField) -> Region:

@@ -6,22 +6,25 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from .._checks import Array
 from ..certify import Evidence, Openings
 from ..dictionary import Monomials
 from ..inner_product import Region
-from ..regression import Information, Model, free_directions
-from ..trajectory import Trajectory
+from ..regression import Estimate, Information, Model, free_directions
 from ..vector_field import VectorField
+from ._misfit import misfit_of
 
 _VISIBLE = 4.0  # a column must stand out of the noise inside theta by this factor to count as seen
 _THIN = {1: 6, 2: 4, 3: 4, 4: 3}  # by number of states: degree of the surfaces that one run is tested for
 _THIN_FLOOR = 1e-6
 _IMMATERIAL = 1e-3  # relative size of systematic residuals that are not blown up into openings
-_SLACK = 2.0  # residuals up to this multiple of the expected noise are not called structure
+_MEAN_OF = (
+    12  # neighbouring samples whose mean is taken: four times its noise stays above the noise of one sample
+)
 _MOST_ROWS = 4000
+_UNMOVED = 0.1  # in standard errors: coefficients within this of least squares are not called moved
+_ROUNDED = 1e-8
 
 
 def evidence_of(model: Model | VectorField) -> Evidence:
@@ -30,16 +33,36 @@ def evidence_of(model: Model | VectorField) -> Evidence:
         n_all = model.coefficients.size
         nothing = Openings(np.zeros((n_all, 0)), np.zeros(0), np.zeros(0))
         return Evidence(model.coefficients.ravel(), [], nothing, 0.0)
-    structure = misfit(model)
-    openings = joined(openings_of(model), structural_openings(model, structure))
+    left = misfit_of(model)
+    openings = joined(openings_of(model), structural_openings(model, left.size))
     return Evidence(
         model.coefficients.ravel(),
         model.covariance_blocks,
         openings,
-        float(np.max(structure)),
+        float(np.max(left.size)),
         uncovered(model),
         None if model.constraint is None else free_directions(model.constraint),
+        left.p_value,
     )
+
+
+def debiased(model: Model) -> Model:
+    """The least-squares fit on the same terms, where a penalty moved the coefficients by more than their errors allow.
+
+    A penalty on broken symmetry leaves a field with less of it than the data show: a verdict on its coefficients would certify
+    the penalty. An equation that a penalty left empty gets all terms. Under constraints the model stays as it is.
+    """
+    if model.constraint is not None:
+        return model
+    information, c = model.information, model.coefficients
+    chosen = model.support | ~model.support.any(axis=1, keepdims=True)
+    plain = np.stack([information.least_squares(i, s) for i, s in enumerate(chosen)])
+    moved = np.sum((information.total.theta @ (plain - c).T) ** 2, axis=0)
+    noise2 = np.array([information.residual_variance(i, row) for i, row in enumerate(plain)])
+    floor = _ROUNDED**2 * np.sum(information.total.target**2, axis=0)
+    if bool((moved <= _UNMOVED**2 * noise2 + floor).all()):
+        return model
+    return replace(model, field=VectorField(model.field.dictionary, plain))
 
 
 def unpruned(model: Model) -> Model | None:
@@ -79,7 +102,7 @@ def joined(a: Openings, b: Openings) -> Openings:
     )
 
 
-def structural_openings(model: Model, structure: Array) -> Openings:
+def structural_openings(model: Estimate, structure: Array) -> Openings:
     """What a systematic residual may stand for: along each singular direction v of theta the change of C, up to
     |residual| / |theta v|, that would leave a residual of that size on the data and be larger beside them."""
     n, p = model.coefficients.shape
@@ -103,7 +126,8 @@ def uncovered(model: Model) -> str:
 
     Samples on which a polynomial vanishes say nothing about dynamics that differ by a multiple of that polynomial, whatever
     dictionary was fitted. One run is tested with polynomials up to the degree that invariants of its motion usually have;
-    several runs, which would have to share such a set, with quadratic ones.
+    several runs, which would have to share such a set, with quadratic ones. Where noise hides whether several runs are thin,
+    the means of neighbouring samples decide: on a surface the polynomial vanishes in the mean too, and the noise is less.
     """
     n = model.field.n_states
     single = len({block.run for block in model.compressed.blocks}) == 1
@@ -123,11 +147,47 @@ def uncovered(model: Model) -> str:
     noise = float(np.sqrt(np.sum((slope.transpose(0, 2, 1) @ direction) ** 2)))
     if float(values[-1]) > max(_VISIBLE * noise, _THIN_FLOOR):
         return ""
+    if not single and _thick_in_the_mean(model, dictionary, x.mean(axis=0), scale):
+        return ""
     what = "one run" if single else "all runs"
     return f"{what} lie on one surface of degree {degree} or less: what happens beside it is not in the data"
 
 
-def openings_of(model: Model) -> Openings:
+def _thick_in_the_mean(model: Model, dictionary: Monomials, centre: Array, scale: Array) -> bool:
+    """Whether no quadratic polynomial vanishes on the means of neighbouring samples, up to noise and its bias."""
+    noise = model.noise / scale
+    n, means, slopes = len(noise), [], []
+    for run in model.runs:
+        count = len(run) // _MEAN_OF
+        if not count:
+            continue
+        z = (run.x[: count * _MEAN_OF] - centre) / scale
+        means.append(dictionary.evaluate(z).reshape(count, _MEAN_OF, -1).mean(axis=1))
+        slope = (dictionary.jacobian(z) * noise).reshape(count, _MEAN_OF, -1, n)
+        slopes.append(slope)
+    if not means:
+        return False
+    theta = np.concatenate(means)
+    if len(theta) < 2 * dictionary.n_terms:
+        return False
+    slope = np.concatenate(slopes)
+    # E p(z + noise) - p(z), exact for quadratic polynomials.
+    unit = np.eye(n)
+    zero = dictionary.evaluate(np.zeros((1, n)))[0]
+    curved = sum(
+        0.5 * s**2 * (dictionary.evaluate(e[None])[0] + dictionary.evaluate(-e[None])[0] - 2 * zero)
+        for s, e in zip(noise, unit)
+    )
+    size = np.linalg.norm(theta, axis=0)
+    _, values, right = np.linalg.svd(np.linalg.qr(theta / size, mode="r"))
+    directions = right.T / size
+    heard = np.einsum("gmpk,pj->gmkj", slope, directions, optimize=True)
+    spread = np.sqrt(np.sum(heard**2, axis=(0, 1, 2))) / _MEAN_OF
+    shift = np.sqrt(len(theta)) * np.abs(curved @ directions)
+    return bool((values > np.maximum(_VISIBLE * spread + shift, _THIN_FLOOR)).all())
+
+
+def openings_of(model: Estimate) -> Openings:
     """For every term left out, and every direction the data do not see, the change of C that would go unnoticed.
 
     Adding a function v with coefficient g moves the fitted ones too: the unnoticed change is g (v - S A^+ A v), S the chosen
@@ -154,7 +214,7 @@ def openings_of(model: Model) -> Openings:
 
 
 def _unnoticed(
-    model: Model, equation: int, support: npt.NDArray[np.bool_], added: Array
+    model: Estimate, equation: int, support: npt.NDArray[np.bool_], added: Array
 ) -> tuple[Array, Array, Array]:
     information = model.information
     theta, target = information.total.theta, information.total.target[:, equation]
@@ -193,56 +253,3 @@ def _effect(
         equation, coefficients
     )
     return float(max(1.0, np.trace(block) / max(float(np.trace(plain)), 1e-300)))
-
-
-def misfit(model: Model) -> Array:
-    """Relative size of what the residuals show beyond noise, (n,): sqrt(max(0, s^2 - (2 e)^2)) / rms(target).
-
-    e is the error expected from the noise in the states, direct and through theta. Where derivatives were given their
-    noise is not known, and e comes from the residuals of nearest neighbours in state space instead: noise differs between
-    neighbours, structure does not.
-    """
-    out = np.zeros(model.field.n_states)
-    theta, target, runs = _some_rows(model)
-    residual = target - theta @ model.coefficients.T
-    expected = [
-        model.method.row_noise(run, model.noise) for run in model.runs if len(run) >= model.method.shortest
-    ]
-    known = [e for e in expected if e is not None]
-    if len(known) < len(expected):
-        noise2 = _neighbour_noise(np.concatenate([run.x for run in runs]), residual)
-    else:
-        leak = np.einsum("np,pq,nq->n", model.coefficients, model.information.leak, model.coefficients)
-        noise2 = np.mean([np.square(e) for e in known], axis=0) + leak / max(
-            model.information.total.n_rows, 1
-        )
-    size2 = np.mean(target**2, axis=0)
-    structure = np.maximum(np.mean(residual**2, axis=0) - _SLACK**2 * noise2, 0.0)
-    np.divide(structure, size2, out=out, where=size2 > 0)
-    return np.sqrt(out)
-
-
-def _some_rows(model: Model) -> tuple[Array, Array, list[Trajectory]]:
-    """Rows of as many runs as give a few thousand."""
-    thetas, targets, runs, count = [], [], [], 0
-    for run in model.runs:
-        if len(run) < model.method.shortest:
-            continue
-        rows = model.method.rows(run, model.field.dictionary, model.noise)
-        thetas.append(rows.theta)
-        targets.append(rows.target)
-        runs.append(run)
-        count += len(rows.theta)
-        if count >= _MOST_ROWS:
-            break
-    return np.concatenate(thetas), np.concatenate(targets), runs
-
-
-def _neighbour_noise(x: Array, residual: Array) -> Array:
-    """Half the mean squared difference of the residuals of nearest neighbours in state space, (n,)."""
-    if len(x) < 20:
-        return np.mean(residual**2, axis=0)
-    spread = x.std(axis=0)
-    tree = cKDTree(x / np.where(spread > 0, spread, 1.0))
-    _, nearest = tree.query(tree.data, k=2)
-    return 0.5 * np.mean((residual - residual[nearest[:, 1]]) ** 2, axis=0)

@@ -19,13 +19,14 @@ from ..tensor_derivative import generic_tensor_rank
 from ..vector_field import VectorField
 from ._energy import simplified, sparsest
 from ._evidence import evidence_of
+from ._listed import Printed
 from ._tensors import closure_of
 
 _CLOSED = 1e-6
 
 
 @dataclass(frozen=True)
-class FormHamiltonian:
+class FormHamiltonian(Printed):
     """H with i_f W = dH: the flow is Hamiltonian with respect to the two-form W.
 
     Attributes
@@ -59,9 +60,6 @@ class FormHamiltonian:
                 f"  in {self.region.description}; delta = {self.level.delta:g}, alpha = {self.level.alpha:g}",
             ]
         )
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{self}</pre>"
 
 
 def hamiltonian_of(

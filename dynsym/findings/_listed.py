@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 from ..certify import Verdict
 
 
-class Listed:
+class Printed:
+    """A result that notebooks show as it prints."""
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+class Listed(Printed):
     """Findings, each with a verdict, that print as a table; the base of what the verbs return."""
 
     findings: tuple[Any, ...]
@@ -16,6 +24,3 @@ class Listed:
     def verdicts(self) -> tuple[Verdict, ...]:
         """The verdict of each finding, in their order."""
         return tuple(f.verdict for f in self.findings)
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{self}</pre>"

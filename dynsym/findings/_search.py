@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from itertools import combinations_with_replacement, permutations
 
 import numpy as np
@@ -19,6 +20,9 @@ from ..lie_derivative import conservation_matrix, gradient_gram, law_matrix
 from ..spectral import relative_spectrum
 from ..vector_field import VectorField
 from ._canonical import Judge, as_undecided, fitted_numbers, simplify
+from ._dependent import Dependent
+from ._laws_together import LawsTogether, conserved_together
+from ._simultaneous import TOGETHER
 
 _NEW = 0.2  # sine of the angle to what is already listed, above which a function is a new one
 _MOST_UNDECIDED = 4
@@ -34,6 +38,8 @@ _STEPS, _STEPS_LEAST = (
     5.0,
 )  # the same along runs, as a multiple of the next step of the spectrum, and at least
 _MOST_PRODUCTS = 300
+NOTHING = Dependent()
+_VANISHING = 1e-13  # share of its terms' gradients below which the gradient of a function is rounding
 
 
 @dataclass(frozen=True)
@@ -51,30 +57,41 @@ class Search:
     judged: Callable[[Array], Verdict]
     level: Level
     usable: npt.NDArray[np.bool_]  # (p,) terms that are not constant on the region
+    together: LawsTogether = dataclass_field(default_factory=lambda: LawsTogether())
 
     @classmethod
     def of(
-        cls, field: VectorField, dictionary: Dictionary, region: Region, evidence: Evidence, level: Level
+        cls,
+        field: VectorField,
+        dictionary: Dictionary,
+        region: Region,
+        evidence: Evidence,
+        level: Level,
+        dependent: Dependent = NOTHING,
     ) -> Search:
         around = fair(field, region)
         reading = read_conservation(field, dictionary, around)
-
-        def judged(coefficients: Array) -> Verdict:
-            operator = law_matrix(dictionary, coefficients, field.dictionary, around)
-            return judge(operator, reading.size(coefficients), evidence, level)
-
         # Each term against its own size, since terms have different units.
         theta2 = np.mean(dictionary.evaluate(around.points) ** 2, axis=0)
         speed2 = float(np.mean(np.sum((field.evaluate(around.points) / around.scale) ** 2, axis=1)))
         usable = np.diag(reading.gram) > 1e-24 * theta2 * speed2
-        return cls(field, dictionary, reading, around, judged, level, usable)
+        usable &= dependent.free(dictionary, around.points)
+        grades = [index for _, index in _usable_grades(dictionary, usable)]
+        joint, alone = level.way(TOGETHER), level.way(1 - TOGETHER)
+        together = conserved_together(field.dictionary, dictionary, reading, around, evidence, joint, grades)
+
+        def judged(coefficients: Array) -> Verdict:
+            operator = law_matrix(dictionary, coefficients, field.dictionary, around)
+            at_once = together.bound_of(coefficients)
+            return judge(operator, reading.size(coefficients), evidence, alone, simultaneous=at_once)
+
+        return cls(field, dictionary, reading, around, judged, level, usable, together)
 
     def run(self) -> tuple[list[tuple[Array, Verdict]], list[tuple[Array, Verdict]]]:
-        grades = grades_of(self.dictionary)
+        """Certified laws from the lowest grade on, and undecided functions beyond them."""
         chosen: list[tuple[Array, Verdict]] = []
         undecided: list[tuple[Array, Verdict]] = []
-        for grade in sorted(set(grades[self.usable].tolist())):
-            index = np.flatnonzero(self.usable & (grades <= grade))
+        for _, index in _usable_grades(self.dictionary, self.usable):
             certified, undecided = self._directions(index)
             if not certified:
                 continue
@@ -86,6 +103,18 @@ class Search:
                     self._beyond_chance(v, verdict, index) for v, verdict in self._new(span, known, fresh)
                 ]
         return chosen, self._open([v for v, _ in undecided], self._known([v for v, _ in chosen]))
+
+    def leaves_some(self, laws: list[Array], most: float) -> bool:
+        """Whether some function with a defect up to `most` is no combination of the laws and their products."""
+        index = np.flatnonzero(self.usable)
+        if not len(index):
+            return False
+        spectrum = relative_spectrum(
+            self.reading.operator[:, index], self.reading.gram[np.ix_(index, index)], ""
+        )
+        low = np.zeros((self.dictionary.n_terms, spectrum.dimension(most)))
+        low[index] = spectrum.vectors[:, : low.shape[1]]
+        return bool(low.shape[1]) and bool(self._fresh(low, self._known(laws)).shape[1])
 
     def adds(self, vector: Array, laws: list[Array]) -> bool:
         """Whether a function is no combination of the laws and their products."""
@@ -221,10 +250,12 @@ class Search:
         """Orthonormal functions (rows, j) that span has and `known` has not, in the inner product of gradients."""
         root = self._root()
         own, _ = np.linalg.qr(root @ span)
-        if known.shape[1]:
-            left, values, _ = np.linalg.svd(
-                root @ known / np.linalg.norm(root @ known, axis=0), full_matrices=False
-            )
+        slopes = root @ known
+        length = np.linalg.norm(slopes, axis=0)
+        # A product of laws may vanish wherever there are data, as x y does on the axes; it then lists nothing.
+        seen = length > _VANISHING * np.linalg.norm(root, axis=0) @ np.abs(known)
+        if seen.any():
+            left, values, _ = np.linalg.svd(slopes[:, seen] / length[seen], full_matrices=False)
             listed = left[:, values > 1e-9 * values[0]]
             own = own - listed @ (listed.T @ own)
         left, values, _ = np.linalg.svd(own, full_matrices=False)
@@ -299,6 +330,14 @@ def _without(own: Array, other: Array, k: int) -> Array:
     out[np.abs(out) <= 1e-9 * np.abs(own)] = 0.0
     top = out[int(np.argmax(np.abs(out)))]
     return np.asarray(out / top) if top else own
+
+
+def _usable_grades(
+    dictionary: Dictionary, usable: npt.NDArray[np.bool_]
+) -> list[tuple[int, npt.NDArray[np.intp]]]:
+    """Each grade that occurs with the usable terms up to it, lowest first."""
+    grades = grades_of(dictionary)
+    return [(g, np.flatnonzero(usable & (grades <= g))) for g in sorted(set(grades[usable].tolist()))]
 
 
 def grades_of(dictionary: Dictionary) -> Array:

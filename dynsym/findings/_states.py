@@ -24,8 +24,9 @@ from ..certify import CERTIFIED, REFUTED, UNDECIDED, Level, Verdict
 from ..constancy import Constancy, Energy
 from ..discover import ConservationReading
 from ..inner_product import Region
-from ..spectral import relative_spectrum
-from ._search import Search, grades_of
+from ..spectral import Spectrum, relative_spectrum
+from ._dependent import Dependent
+from ._search import NOTHING, Search, grades_of
 
 _MARGIN = 3  # held-out runs beyond the directions that were open when the function was chosen
 _OPEN = 2.0  # times delta: the largest relative drift at which one half of the runs leaves a direction open
@@ -38,6 +39,7 @@ _FAR_BEYOND = 10.0  # times the noise: variation that no law of the noise is mad
 _COMBINATIONS = 3  # power of the number of terms, for the worst of their combinations
 _LOUD = 1.0  # noise of h as a share of its motion, from which on nothing is said
 _UNMOVED = 1e-20
+_SHOWN = 8  # directions whose variation is given in units of the noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +52,12 @@ class StatesJudge:
     _spaces: dict[tuple[int, int, int], tuple[Array, Array, int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, constancy: Constancy, level: Level) -> StatesJudge:
+    def of(cls, constancy: Constancy, level: Level, dependent: Dependent = NOTHING) -> StatesJudge:
+        """Verdicts at a level on functions of the states that are not dependent."""
         theta2 = np.mean(constancy.values**2, axis=0)
         total = constancy.ensemble.weights[constancy.ensemble.run].sum()
         usable = np.diag(constancy.size_of((0, 1))) > _UNMOVED * theta2 * total
+        usable &= dependent.free(constancy.unbiased.dictionary, constancy.ensemble.x)
         return cls(constancy, level, usable)
 
     def __call__(self, coefficients: Array) -> Verdict:
@@ -80,6 +84,11 @@ class StatesJudge:
         upper = self.constancy.energy(coefficients, slow=False).bounds(self.level.z)[1]
         agree = upper <= self.level.delta
         return "weak rows and within-run variance" if agree else "weak rows"
+
+    def whitened(self, spectrum: Spectrum) -> Array:
+        """Variation of the most constant functions along the runs in units of what the noise leaves; about 1 for laws."""
+        energies = [self.constancy.energy(v) for v in spectrum.vectors.T[:_SHOWN]]
+        return np.array([np.sqrt(e.raw / e.noise) for e in energies if e.noise > 0])
 
     def _status(self, own: Energy, lower: float, upper: float, obstacle: str) -> tuple[str, str]:
         drift = own.share(own.estimate)
@@ -192,9 +201,11 @@ class StatesJudge:
         return self.constancy.operator((0,)), self.constancy.operator((1,))
 
 
-def states_search(constancy: Constancy, region: Region, level: Level) -> tuple[Search, StatesJudge]:
+def states_search(
+    constancy: Constancy, region: Region, level: Level, dependent: Dependent = NOTHING
+) -> tuple[Search, StatesJudge]:
     """The search for functions that are constant along runs, and the judge of single ones."""
-    judge = StatesJudge.of(constancy, level)
+    judge = StatesJudge.of(constancy, level, dependent)
     operator, gram = constancy.operator(), constancy.size_of((0, 1))
     spectrum = relative_spectrum(operator, gram, "drift relative to independent motion")
     reading = ConservationReading(operator, gram, spectrum)

@@ -11,11 +11,12 @@ from ..certify import CERTIFIED, Level, Verdict
 from ..inner_product import Region
 from ..sections import Bivector, ScalarFunction
 from ._canonical import shortened
+from ._listed import Printed
 from ._noether import Generated, NoetherPair
 
 
 @dataclass(frozen=True)
-class HamiltonianStructure:
+class HamiltonianStructure(Printed):
     """f = J grad H with a Poisson bracket J: what `hamiltonian_structure` found.
 
     Attributes
@@ -99,9 +100,6 @@ class HamiltonianStructure:
             *(f"  symmetry {shortened(str(p))}" for p in self.noether),
         ]
         return "\n".join([*rows, *notes])
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{self}</pre>"
 
     def plot(self) -> Any:
         """The bracket as a table of its components beside the verdicts, as a matplotlib figure."""

@@ -22,10 +22,11 @@ from ..sections import ScalarFunction
 from ..spectral import Spectrum
 from ..vector_field import VectorField
 from ._canonical import Judge, as_undecided, shortened, simplify
-from ._evidence import coverage_of, evidence_of, unpruned
+from ._evidence import coverage_of, debiased, evidence_of, unpruned
+from ._generator_basis import generator_basis
 from ._lie_algebra import algebra_of
 from ._listed import Listed
-from ._simultaneous import Simultaneous, hold_together
+from ._simultaneous import TOGETHER, Simultaneous, hold_together
 from ._trivial import flow_multiple
 
 _MOST_UNDECIDED = 6
@@ -72,6 +73,9 @@ class Symmetries(Listed):
     upper
         Bound of the defect of all combinations of the certified generators at once; inf where they are only certified
         one by one.
+    at_most
+        How many directions of the candidates can have a defect of delta or less: all others are refuted at once, at level
+        alpha. The number of candidates where nothing is excluded.
     coverage
         Largest ratio of the root mean square of a function of the dictionary in the region to that on the data: 1 if the data
         fill the region as the claim weighs it, inf if some function that may be in the dynamics vanishes on them.
@@ -88,6 +92,7 @@ class Symmetries(Listed):
     whitened: Array
     upper: float
     coverage: float
+    at_most: int
     warnings: tuple[str, ...] = ()
 
     @property
@@ -103,10 +108,18 @@ class Symmetries(Listed):
             for f in self.findings
         ]
         tail = f"  in {self.region.description}; delta = {self.level.delta:g}, alpha = {self.level.alpha:g}"
-        return "\n".join([head, *rows, *self._measures(), tail, *(f"  note: {w}" for w in self.warnings)])
+        basis = generator_basis(self.generators, self.algebra)
+        shown = [] if basis is None else [f"  {shortened(line)}" for line in basis.lines()]
+        notes = (f"  note: {w}" for w in self.warnings)
+        return "\n".join([head, *rows, *shown, *self._measures(), tail, *notes])
 
     def _measures(self) -> list[str]:
         lines = []
+        if self.at_most < len(self.spectrum.values):
+            rest = len(self.spectrum.values) - self.at_most
+            lines.append(
+                f"  at most {self.at_most} can be symmetries: the other {rest} directions are refuted together"
+            )
         if np.isfinite(self.upper):
             lines.append(f"  all combinations of the certified ones: at most {self.upper:.1e}")
         if len(self.whitened):
@@ -134,13 +147,15 @@ def symmetries(
     Parameters
     ----------
     model
-        A fitted `Model`, or an exact `VectorField`.
+        A fitted `Model`, or an exact `VectorField`. Where a penalty moved the coefficients, the least-squares fit on the same
+        terms is judged instead: the verdict is on the data, not on the penalty.
     candidates
         A family from `dynsym.generators`.
     delta
         Tolerance: the largest scale-free defect a certified symmetry may have.
     alpha
-        Error level, shared among the candidates.
+        Probability that anything false is certified: most of it for subspaces, the rest for single directions, shared among
+        the candidates; half of each where a selection left terms out and all of them may be looked at again.
     region
         What the verdicts speak of; default a tube around the data, or generic points for an exact field.
     laws
@@ -163,10 +178,11 @@ def symmetries(
     >>> dy.symmetries(hopf, dy.generators.affine(2)).generators.expressions()
     ['y d/dx - x d/dy']
     """
+    model = debiased(model) if isinstance(model, Model) else model
     field = model.field if isinstance(model, Model) else model
     own = candidates_over(candidates, field.names)
     where = _region(model, region)
-    level = Level(delta, alpha, len(own))
+    level = Level(delta, alpha, len(own), 1 / _looks(model))
     with one_blas_thread():
         found = _search(model, own, where, region is not None, level)
         # Selection drops small terms that a symmetry needs. A direction that is broken only slightly is looked at
@@ -178,6 +194,12 @@ def symmetries(
                 note = "terms that the selection left out would break these symmetries: verdicts on the fit of all terms"
                 found = replace(again, warnings=(*again.warnings, note))
     return _marked(found, field, laws)
+
+
+def _looks(model: Model | VectorField) -> int:
+    """How often a field may be looked at: as it was selected, and with all terms."""
+    pruned = isinstance(model, Model) and model.constraint is None and not model.support.all()
+    return 2 if pruned else 1
 
 
 def _marked(found: Symmetries, field: VectorField, laws: Sequence[ScalarFunction]) -> Symmetries:
@@ -201,8 +223,9 @@ def _search(
     around = where if given else fair(field, where)
     reading = read_symmetries(own, field, around)
     evidence = evidence_of(model)
-    together = hold_together(own, field, reading, around, evidence, level)
-    judged = _judge_with(own, field, reading, around, evidence, level, together)
+    joint, alone = level.way(TOGETHER), level.way(1 - TOGETHER)
+    together = hold_together(own, field, reading, around, evidence, joint)
+    judged = _judge_with(own, field, reading, around, evidence, alone, together)
     certified, undecided = _sort(reading.spectrum, judged, level)
     findings = _canonical(own, field, reading, certified, judged, level, together)
     findings += [
@@ -226,6 +249,7 @@ def _search(
         together.whitened,
         upper,
         coverage,
+        together.at_most,
         notes,
     )
 
@@ -266,7 +290,7 @@ def _judge_with(
             eta = (ramp.evaluate(region.points)[0] / region.scale * region.roots[:, None]).ravel()
             operator = np.vstack([operator, equivariance_matrix(ramp, field.dictionary, region)])
             offset = np.concatenate([eta, np.zeros(len(eta))])
-        at_once = together.bound_of(weights, level.alpha)
+        at_once = together.bound_of(weights)
         return judge(operator, reading.size(weights), evidence, level, offset, at_once)
 
     return judged
@@ -340,8 +364,8 @@ def _broken_together(
     forms: list[Array], plain: list[tuple[Array, Verdict]], together: Simultaneous, level: Level
 ) -> bool:
     """Whether some combination of the simpler forms may be broken although none of the fitted ones is."""
-    before = together.bound_of_all(np.stack([v for v, _ in plain], axis=1), level.alpha)
-    after = together.bound_of_all(np.stack(forms, axis=1), level.alpha)
+    before = together.bound_of_all(np.stack([v for v, _ in plain], axis=1))
+    after = together.bound_of_all(np.stack(forms, axis=1))
     return before <= level.delta < after
 
 

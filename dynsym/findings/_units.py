@@ -1,4 +1,4 @@
-"""Units of a law and of its coefficients, from the units of the states."""
+"""Units of laws and of generators and of their coefficients, from the units of the states."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sympy as sp
 
 from .._checks import require
 from ..dictionary._base import symbols_for
+from ..generators import Generators
 from ..sections import ScalarFunction
 
 _UNIT = re.compile(r"([A-Za-z\u00b5\u00b0%]+)(?:\^|\*\*)?(-?\d+)?")
@@ -79,6 +80,76 @@ def law_units(function: ScalarFunction, units: Sequence[str] | Mapping[str, str]
     }
     known = whole is not None and all(unit is not None for unit in of_terms.values())
     return LawUnits(_written(whole) if known and whole is not None else None, coefficients)
+
+
+@dataclass(frozen=True)
+class GeneratorUnits:
+    """Units of the entries of an affine generator (A x + b) d/dx, its parameter being a pure number; by `generator_units`.
+
+    Attributes
+    ----------
+    names
+        Of the states.
+    matrix
+        Of A_ij, shape (n, n): unit of x_i over unit of x_j, empty for pure numbers.
+    offset
+        Of b_i, (n,): that of x_i.
+    written
+        Of the entries that are not zero and no pure numbers, by the term they stand before, such as ``vx d/dx``.
+    """
+
+    names: tuple[str, ...]
+    matrix: tuple[tuple[str, ...], ...]
+    offset: tuple[str, ...]
+    written: Mapping[str, str]
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{term} in {unit}" for term, unit in self.written.items())
+        return shown or "pure numbers"
+
+
+def generator_units(generator: Generators, units: Sequence[str] | Mapping[str, str]) -> GeneratorUnits | None:
+    """Units of one affine generator (A x + b) d/dx, its parameter a pure number: [A_ij] = [x_i] / [x_j], [b_i] = [x_i].
+
+    The factor of t d/dt is a pure number always.
+
+    Parameters
+    ----------
+    generator
+        One generator; of several, the first.
+    units
+        Of the states, in their order or by name.
+
+    Returns
+    -------
+    GeneratorUnits or None
+        None for a generator that is not affine in the states, or that has boosts.
+
+    Raises
+    ------
+    DataError
+        If there is not one unit for each state, or a unit cannot be read.
+
+    Examples
+    --------
+    >>> import dynsym as dy
+    >>> from dynsym.findings import generator_units
+    >>> turn = dy.generators.rotations(2, names=("x", "v"))
+    >>> print(generator_units(turn, ("m", "m/s")))
+    v d/dx in s, x d/dv in 1/s
+    """
+    parts = generator.affine_parts()
+    names = generator.names
+    given = [units.get(name, "") for name in names] if isinstance(units, Mapping) else list(units)
+    require(len(given) == len(names), f"{len(names)} states need as many units, got {len(given)}")
+    if parts is None or generator.ramps() is not None:
+        return None
+    own = [read_unit(text) for text in given]
+    matrix = tuple(tuple(_written(a / b) for b in own) for a in own)
+    offset = tuple(_written(a) for a in own)
+    written = {f"{names[j]} d/d{names[i]}": matrix[i][j] for i, j in np.argwhere(parts[0][0]) if matrix[i][j]}
+    written |= {f"d/d{names[i]}": offset[i] for i in np.flatnonzero(parts[1][0]) if offset[i]}
+    return GeneratorUnits(names, matrix, offset, written)
 
 
 def unit_of(expression: sp.Expr, units: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr | None:

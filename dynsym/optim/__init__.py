@@ -7,11 +7,12 @@ with its certificate.
 
 from dynsym.optim._admm import ADMM
 from dynsym.optim._constraints import LinearConstraint
-from dynsym.optim._datafits import CoupledQuadratic, Datafit, Quadratic
+from dynsym.optim._datafits import CoupledQuadratic, Datafit, Exact, Quadratic
 from dynsym.optim._norms import L1, Group, Nuclear
 from dynsym.optim._oracle import CVXPY
 from dynsym.optim._penalties import Composed, Penalty, Proximable, Ridge, SumPenalty
 from dynsym.optim._problem import Problem, Solver
+from dynsym.optim._reweighted import Reweighted
 from dynsym.optim._solution import Solution
 from dynsym.optim._solve import solve
 from dynsym.optim._stlsq import STLSQ
@@ -24,6 +25,7 @@ __all__ = [
     "Composed",
     "CoupledQuadratic",
     "Datafit",
+    "Exact",
     "Group",
     "LinearConstraint",
     "Nuclear",
@@ -31,6 +33,7 @@ __all__ = [
     "Problem",
     "Proximable",
     "Quadratic",
+    "Reweighted",
     "Ridge",
     "Solution",
     "Solver",

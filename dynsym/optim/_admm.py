@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,8 +14,8 @@ from dynsym.optim._constraints import LinearConstraint
 from dynsym.optim._datafits import Datafit
 from dynsym.optim._penalties import Proximable
 from dynsym.optim._problem import CONSTRAINT_TOLERANCE, Problem
-from dynsym.optim._solution import Solution
-from dynsym.optim._splitting import quadratic_step, split
+from dynsym.optim._solution import Solution, SplitState
+from dynsym.optim._splitting import QuadraticStep, Splitting, quadratic_step, split
 
 _RELAXATION = 1.7
 _CHECK_EVERY = 10
@@ -29,6 +29,10 @@ _RHO_RANGE = (1e-7, 1e7)
 _VANISHING = 1e-4
 # An objective below this share of its value at the start counts as zero when the gap is made relative.
 _NEGLIGIBLE = 1e-8
+# Below this share of what there was at the start there is only rounding.
+_ROUNDING = 1e-12
+# Without data, the first threshold as a share of |K w|^2 / g(K w), the mean size in K w weighted by size.
+_FIRST_THRESHOLD = 0.3
 
 
 @dataclass(frozen=True)
@@ -96,19 +100,23 @@ class ADMM:
             "CVXPY() for others, and leave the solver out where there is no penalty",
         )
         with one_blas_thread():
-            run = _Run(smooth.compressed(), parts, problem.constraint)
+            run = Run(smooth.compressed(), parts, problem.constraint, problem.start)
             converged = run.iterate(self.tol, self.max_iter)
-        C = run.best.reshape(problem.shape)
+        return self.answer(problem, run, converged)
+
+    def answer(self, problem: Problem, run: Run, converged: bool) -> Solution:
+        """Return where the run stands as a solution of the problem."""
         return problem.solution(
-            C,
+            run.best.reshape(problem.shape),
             solver="ADMM",
             message=self._message(run, converged),
             iterations=run.steps,
             converged=converged,
             gap=run.gap,
+            state=run.state,
         )
 
-    def _message(self, run: _Run, converged: bool) -> str:
+    def _message(self, run: Run, converged: bool) -> str:
         if not converged:
             return (
                 f"after {run.steps} steps the duality gap is {run.gap:.3g}, the primal residual "
@@ -124,46 +132,81 @@ class ADMM:
         return "stopping rule met: residuals and duality gap"
 
 
-class _Run:
+class Run:
     """The state of one run: multiplier `y`, split variable `z`, and the measures of the stopping rule."""
 
     def __init__(
-        self, datafit: Datafit, parts: tuple[Proximable, ...], constraint: LinearConstraint | None
+        self,
+        datafit: Datafit,
+        parts: tuple[Proximable, ...],
+        constraint: LinearConstraint | None,
+        start: Solution | None = None,
     ) -> None:
         self.datafit, self.constraint = datafit, constraint
         self.splitting = split(parts, datafit)
         self.step = quadratic_step(datafit, self.splitting, constraint)
+        begin = None
+        if not self.step.H.any():
+            # Without data there is no curvature to measure steps by.
+            begin = _least_image(self.splitting, self.step)
+            self.splitting, self.step = _natural(self.splitting, self.step, begin)
         w0 = self.step.feasible.w0
         self.Kw0 = self.splitting.K @ w0
         self.slope = self.step.feasible.pull(datafit.gradient(w0.reshape(datafit.shape)).ravel())
         misfit = datafit.value(w0.reshape(datafit.shape))
         self.start = misfit + self.splitting.value(self.Kw0)
-        self.z = self.Kw0
+        self.z = self.Kw0 if begin is None else begin
         self.y = np.zeros(len(self.Kw0))
         self.rho, self.steps = 1.0, 0
+        self._begin(start)
         # In the scaled metric K w has the units of the residual.
         self.largest = max(
             float(np.sqrt(2 * misfit)), float(np.linalg.norm(np.sqrt(self.splitting.metric) * self.Kw0))
         )
         self.primal = self.dual = self.gap = float("inf")
-        self.best = w0
+        self.best = self.w = w0
+
+    def _begin(self, start: Solution | None) -> None:
+        """Take over split variable, multiplier and step size from a solution nearby."""
+        if start is None or start.state is None or len(start.state.multiplier) != len(self.z):
+            return
+        self.z = self.splitting.K @ start.coefficients.ravel()
+        self.y = self.splitting.into_dual_ball(start.state.multiplier)
+        self.rho = float(np.clip(start.state.rho, *_RHO_RANGE))
+
+    def thresholds(self) -> list[float]:
+        """Return by how much the norm shrinks a typical size at the curvature of the data, part by part."""
+        pieces = np.split(self.splitting.metric, self.splitting.cuts)
+        return [w / float(np.median(m)) for w, m in zip(self.splitting.weights, pieces, strict=True)]
+
+    @property
+    def state(self) -> SplitState:
+        """What the next run may start from."""
+        return SplitState(self.y, self.rho)
 
     def iterate(self, tol: float, max_iter: int) -> bool:
         """Step until the stopping rule holds; return whether it does."""
-        solver = self.step.factor(self.rho)
-        interval, next_change, next_certificate = float(_CHECK_EVERY), _CHECK_EVERY, 0
-        while self.steps < max_iter:
-            previous = self.z
-            w, Kw, multiplier = self._advance(solver)
-            if self.steps % _CHECK_EVERY and self.steps < max_iter:
-                continue
-            ratio = self._measure(Kw, previous)
+        next_certificate = 0
+        for w, _, multiplier in self.rounds(max_iter):
             settled = max(self.primal, self.dual) <= tol
             if (settled and self.steps >= next_certificate) or self.steps >= max_iter:
                 self._certify(w, multiplier)
                 next_certificate = self.steps + self.steps // 10
                 if settled and self.gap <= tol:
                     return True
+        return False
+
+    def rounds(self, max_iter: int) -> Iterator[tuple[Array, Array, Array]]:
+        """Step, and yield w, K w and the multiplier each time that residuals were measured and before rho changes."""
+        solver = self.step.factor(self.rho)
+        interval, next_change = float(_CHECK_EVERY), _CHECK_EVERY
+        while self.steps < max_iter:
+            previous = self.z
+            w, Kw, multiplier = self.advance(solver)
+            if self.steps % _CHECK_EVERY and self.steps < max_iter:
+                continue
+            ratio = self._measure(Kw, previous)
+            yield w, Kw, multiplier
             if self.steps >= next_change:
                 interval *= _INTERVAL_GROWTH
                 next_change = self.steps + int(interval)
@@ -171,18 +214,20 @@ class _Run:
                     factor = float(np.clip(np.sqrt(ratio), 1 / _BALANCE, _BALANCE))
                     self.rho = float(np.clip(factor * self.rho, *_RHO_RANGE))
                     solver = self.step.factor(self.rho)
-        return False
 
-    def _advance(self, solver: Callable[[Array], Array]) -> tuple[Array, Array, Array]:
-        """Take one step; return w, K w and the multiplier at which w is stationary."""
+    def advance(
+        self, solver: Callable[[Array], Array], prox: Callable[[Array, Array], Array] | None = None
+    ) -> tuple[Array, Array, Array]:
+        """Take one step, with another proximal map if given; return w, K w and the multiplier that w is stationary at."""
         M = self.rho * self.splitting.metric
         w = self.step.feasible.point(solver(self.pull(M * (self.z - self.Kw0) - self.y) - self.slope))
         Kw = self.splitting.K @ w
         multiplier = self.y + M * (Kw - self.z)
         relaxed = _RELAXATION * Kw + (1 - _RELAXATION) * self.z
-        self.z = self.splitting.prox(relaxed + self.y / M, 1.0 / M)
+        self.z = (prox or self.splitting.prox)(relaxed + self.y / M, 1.0 / M)
         self.y = self.y + M * (relaxed - self.z)
         self.steps += 1
+        self.w = w
         return w, Kw, multiplier
 
     def _measure(self, Kw: Array, previous: Array) -> float:
@@ -224,11 +269,15 @@ class _Run:
             dual = self.datafit.predict(self.step.feasible.along(moved).reshape(shape))
             gap = min(gap, 0.5 * np.sum((residual - at_w + dual) ** 2) + penalty - float(inside @ Kw))
         objective = 0.5 * float(np.sum(residual**2)) + penalty
+        if objective <= _ROUNDING * self.start:
+            # Zero but for rounding, and nothing lies below zero.
+            self.gap = objective / self.start if self.start > 0 else 0.0
+            return
         self.gap = float(max(gap, 0.0) / max(objective, _NEGLIGIBLE * self.start, np.finfo(float).tiny))
 
     def pull(self, v: Array) -> Array:
         """Return Z^T K^T v."""
-        return self.step.feasible.pull(self.splitting.K.T @ v)
+        return self.step.feasible.pull(self.splitting.adjoint @ v)
 
     @cached_property
     def invert_hessian(self) -> Callable[[Array], Array] | None:
@@ -247,3 +296,22 @@ class _Run:
         out[keep] = reduced.nearest(out[keep])
         # z is only zero to the tolerance where a constraint holds the coefficient away from zero.
         return out if self.constraint.residual(out) <= CONSTRAINT_TOLERANCE else self.constraint.project(w)
+
+
+def _least_image(splitting: Splitting, step: QuadraticStep) -> Array:
+    """The K w of least norm, in the metric, on the feasible set; zero where it is zero up to rounding."""
+    v = splitting.K @ step.feasible.w0
+    if len(step.S) == 0:
+        return np.asarray(v)
+    pulled = step.feasible.pull(splitting.adjoint @ (splitting.metric * v))
+    least = splitting.K @ step.feasible.point(-step.factor(1.0)(pulled))
+    return np.asarray(least if np.linalg.norm(least) > _ROUNDING * np.linalg.norm(v) else 0 * v)
+
+
+def _natural(splitting: Splitting, step: QuadraticStep, v: Array) -> tuple[Splitting, QuadraticStep]:
+    """Scale the metric so that rho = 1 thresholds at a share of the sizes of v."""
+    length = float(splitting.metric @ v**2)
+    if length == 0:
+        return splitting, step
+    factor = splitting.value(v) / (_FIRST_THRESHOLD * length)
+    return replace(splitting, metric=factor * splitting.metric), replace(step, S=factor * step.S)

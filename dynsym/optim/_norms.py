@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg
+from scipy import linalg, sparse
 
 from dynsym._checks import Array, require
-from dynsym.optim._matrices import Matrix, as_matrix
-from dynsym.optim._penalties import Proximable, check_weight, fitting
+from dynsym.optim._curves import Curve
+from dynsym.optim._matrices import Matrix, as_matrix, vstack
+from dynsym.optim._penalties import Composed, Proximable, check_weight, fitting
 
 # Below this ratio of threshold to largest singular value, squared singular values from the Gram matrix are no
 # longer accurate at the threshold (their error is eps * s_max^2), and a thin SVD is taken instead.
 _GRAM_RATIO = 1e-5
+# From this order on, a symmetric eigenproblem for less than this share of the spectrum is faster than the whole one.
+_PARTIAL, _FEW = 120, 0.2
 
 
 def _shrink(sizes: Array, threshold: float | Array) -> Array:
@@ -54,6 +57,15 @@ class L1(Proximable):
 
     def prox(self, v: Array, step: float | Array) -> Array:
         return np.sign(v) * np.maximum(np.abs(v) - self.weight * step, 0.0)
+
+    def summands(self, v: Array) -> Array:
+        return np.abs(v).ravel()
+
+    def bent_prox(self, v: Array, step: float | Array, curve: Curve) -> Array:
+        return np.sign(v) * curve.prox(np.abs(v), self.weight * step)
+
+    def tilted(self, v: Array, curve: Curve) -> Proximable:
+        return Composed(self, sparse.diags_array(curve.slope(self.summands(v))))
 
     def gauge(self, u: Array) -> float:
         return _ratio(float(np.max(np.abs(u), initial=0.0)), self.weight)
@@ -146,12 +158,30 @@ class Group(Proximable):
 
     def prox(self, v: Array, step: float | Array) -> Array:
         labels, sizes = self._sizes(v)
-        steps = np.broadcast_to(step, v.shape).ravel()
-        # balance() made the step constant in each group, so the last index of a group speaks for all of it.
-        group_step = np.ones(len(sizes))
-        group_step[labels[labels >= 0]] = steps[labels >= 0]
-        factor = np.append(_shrink(sizes, self.weight * group_step), 1.0)
+        factor = np.append(_shrink(sizes, self._thresholds(step, v.shape, labels)), 1.0)
         return (factor[labels] * v.ravel()).reshape(v.shape)
+
+    def _thresholds(self, step: float | Array, shape: tuple[int, ...], labels: npt.NDArray[np.intp]) -> Array:
+        steps = np.broadcast_to(step, shape).ravel()
+        # balance() made the step constant in each group, so the last index of a group speaks for all of it.
+        group_step = np.ones(int(labels.max()) + 1)
+        group_step[labels[labels >= 0]] = steps[labels >= 0]
+        return self.weight * group_step
+
+    def summands(self, v: Array) -> Array:
+        return self._sizes(v)[1]
+
+    def bent_prox(self, v: Array, step: float | Array, curve: Curve) -> Array:
+        labels, sizes = self._sizes(v)
+        moved = curve.prox(sizes, self._thresholds(step, v.shape, labels))
+        factor = np.append(moved / np.where(sizes > 0, sizes, 1.0), 1.0)
+        return (factor[labels] * v.ravel()).reshape(v.shape)
+
+    def tilted(self, v: Array, curve: Curve) -> Proximable:
+        labels, sizes = self._sizes(v)
+        factor = np.append(curve.slope(sizes), 1.0)[labels]
+        groups = tuple(tuple(np.flatnonzero(labels == k).tolist()) for k in range(len(sizes)))
+        return Composed(Group(self.weight, groups), sparse.diags_array(factor))
 
     def gauge(self, u: Array) -> float:
         labels, sizes = self._sizes(u)
@@ -235,6 +265,23 @@ class Nuclear(Proximable):
         threshold = self.weight * float(np.ravel(step)[0])
         return _threshold_singular_values(v, threshold)
 
+    def summands(self, v: Array) -> Array:
+        return np.asarray(linalg.svdvals(v))
+
+    def bent_prox(self, v: Array, step: float | Array, curve: Curve) -> Array:
+        threshold = self.weight * float(np.ravel(step)[0])
+        return _bend_singular_values(v, threshold, curve)
+
+    def tilted(self, v: Array, curve: Curve) -> Proximable:
+        """Return |B Omega|_* with Omega = V diag(psi'(s)) V^T: at B = v its subgradients are those of sum psi(s_k)."""
+        a, b = v.shape
+        _, s, Vt = linalg.svd(v, full_matrices=a < b)
+        slope = np.ones(b)
+        slope[: len(s)] = curve.slope(s)
+        omega = (Vt.T * slope) @ Vt
+        rows = [omega @ self.operator[i * b : (i + 1) * b] for i in range(a)]
+        return Nuclear(self.weight, vstack(rows), self.shape)
+
     def gauge(self, u: Array) -> float:
         return _ratio(float(linalg.svdvals(u)[0]), self.weight)
 
@@ -258,13 +305,38 @@ def _ratio(size: float, weight: float) -> float:
 def _threshold_singular_values(v: Array, threshold: float) -> Array:
     """Return v with its singular values reduced by `threshold`, and at least 0."""
     tall = v if v.shape[0] >= v.shape[1] else v.T
-    squares, V = linalg.eigh(tall.T @ tall, check_finite=False)
-    sizes = np.sqrt(np.maximum(squares, 0.0))
-    if threshold >= _GRAM_RATIO * sizes[-1]:
-        keep = sizes > threshold
-        V = V[:, keep]
-        out = (tall @ (V * (1.0 - threshold / sizes[keep]))) @ V.T
+    gram = tall.T @ tall
+    # The trace bounds the largest square, so the choice needs no spectrum.
+    if threshold >= _GRAM_RATIO * np.sqrt(np.trace(gram)):
+        squares, V = _eigenvectors_above(gram, threshold**2)
+        out = (tall @ (V * (1.0 - threshold / np.sqrt(squares)))) @ V.T
     else:
         U, s, Vt = linalg.svd(tall, full_matrices=False)
         out = (U * np.maximum(s - threshold, 0.0)) @ Vt
+    return out if tall is v else out.T
+
+
+def _eigenvectors_above(gram: Array, level: float) -> tuple[Array, Array]:
+    """Return the eigenvalues above the level and their vectors; where they are few, no others are computed."""
+    # At most trace / level eigenvalues lie above the level.
+    if len(gram) >= _PARTIAL and np.trace(gram) < _FEW * len(gram) * level:
+        squares, V = linalg.eigh(
+            gram, subset_by_value=(level, np.inf), driver="evr", check_finite=False, overwrite_a=True
+        )
+    else:
+        # numpy's call costs a third of scipy's where the matrix is small.
+        squares, V = np.linalg.eigh(gram)
+    keep = squares > level
+    return squares[keep], V[:, keep]
+
+
+def _bend_singular_values(v: Array, threshold: float, curve: Curve) -> Array:
+    """Return v with its singular values as the curve leaves them."""
+    tall = v if v.shape[0] >= v.shape[1] else v.T
+    gram = tall.T @ tall
+    # What the Gram matrix cannot tell from zero is set to zero.
+    level = max(curve.level(threshold), _GRAM_RATIO * float(np.sqrt(np.trace(gram))))
+    squares, V = _eigenvectors_above(gram, level**2)
+    sizes = np.sqrt(squares)
+    out = (tall @ (V * (curve.prox(sizes, threshold) / sizes))) @ V.T
     return out if tall is v else out.T

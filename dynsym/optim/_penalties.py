@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynsym._checks import Array, DataError, require
+from dynsym.optim._curves import Curve
 from dynsym.optim._matrices import Matrix, as_matrix
 
 
@@ -59,6 +60,18 @@ class Proximable(Penalty):
     @abstractmethod
     def prox(self, v: Array, step: float | Array) -> Array:
         """Return argmin_z g(z) + sum (z - v)^2 / (2 step); `step` is a number, or an array from `balance`."""
+
+    @abstractmethod
+    def summands(self, v: Array) -> Array:
+        """Return the numbers s_k >= 0 of which `norm` is the weighted sum: g(v) = weight sum_k s_k."""
+
+    @abstractmethod
+    def bent_prox(self, v: Array, step: float | Array, curve: Curve) -> Array:
+        """Return the proximal map of weight sum_k curve(s_k): sizes as `curve` leaves them."""
+
+    @abstractmethod
+    def tilted(self, v: Array, curve: Curve) -> Proximable:
+        """Return the convex penalty of the same kind that has the subdifferential of the bent one at v."""
 
     @abstractmethod
     def gauge(self, u: Array) -> float:
@@ -161,6 +174,15 @@ class Composed(Proximable):
 
     def prox(self, v: Array, step: float | Array) -> Array:
         return self.penalty.prox(v, step)
+
+    def summands(self, v: Array) -> Array:
+        return self.penalty.summands(v)
+
+    def bent_prox(self, v: Array, step: float | Array, curve: Curve) -> Array:
+        return self.penalty.bent_prox(v, step, curve)
+
+    def tilted(self, v: Array, curve: Curve) -> Composed:
+        return Composed(self.penalty.tilted(v, curve), self.operator)
 
     def gauge(self, u: Array) -> float:
         return self.penalty.gauge(u)

@@ -11,7 +11,7 @@ from dynsym._checks import Array, ConvergenceError
 from dynsym.optim._constraints import LinearConstraint
 from dynsym.optim._datafits import Datafit
 from dynsym.optim._penalties import Composed, Penalty, Ridge
-from dynsym.optim._solution import Solution
+from dynsym.optim._solution import Solution, SplitState
 
 # Returned coefficients meet their constraints to this accuracy, or the solver fails.
 CONSTRAINT_TOLERANCE = 1e-10
@@ -19,11 +19,15 @@ CONSTRAINT_TOLERANCE = 1e-10
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """min f(C) + penalty(C) subject to the constraint; either of the last two may be absent."""
+    """min f(C) + penalty(C) subject to the constraint; either of the last two may be absent.
+
+    `start` is a solution nearby, for methods that iterate.
+    """
 
     datafit: Datafit
     penalty: Penalty | None
     constraint: LinearConstraint | None
+    start: Solution | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -42,7 +46,15 @@ class Problem:
         return (self.datafit.with_ridge(ridge) if ridge > 0 else self.datafit), rest
 
     def solution(
-        self, C: Array, *, solver: str, message: str, iterations: int, converged: bool, gap: float | None
+        self,
+        C: Array,
+        *,
+        solver: str,
+        message: str,
+        iterations: int,
+        converged: bool,
+        gap: float | None,
+        state: SplitState | None = None,
     ) -> Solution:
         """Return the Solution at C, or raise it inside a ConvergenceError where it does not hold good."""
         residual = 0.0 if self.constraint is None else self.constraint.residual(C)
@@ -56,6 +68,7 @@ class Problem:
             constraint_residual=residual,
             message=message,
             solver=solver,
+            state=state,
         )
         if not converged:
             raise ConvergenceError(f"{solver}: {message}", last=out)

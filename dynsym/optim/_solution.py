@@ -11,6 +11,14 @@ from dynsym._checks import Array
 
 
 @dataclass(frozen=True, eq=False)
+class SplitState:
+    """Where a splitting method stopped: multiplier (k,) of K w = z, and the step size in its own metric."""
+
+    multiplier: Array
+    rho: float
+
+
+@dataclass(frozen=True, eq=False)
 class Solution:
     """A minimiser with its certificate.
 
@@ -35,6 +43,12 @@ class Solution:
         What happened, and the remedy where one is needed.
     solver
         Name of the solver.
+    chosen
+        After `Reweighted`, which of the two it is: "reweighted" or "convex"; empty otherwise.
+    convex
+        After `Reweighted`, the solution of the convex problem from which it started, with the gap of that problem.
+    state
+        Of a splitting method, so that the next one can start here.
 
     Examples
     --------
@@ -57,6 +71,9 @@ class Solution:
     constraint_residual: float
     message: str
     solver: str
+    chosen: str = ""
+    convex: Solution | None = field(default=None, repr=False)
+    state: SplitState | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name, kind in (("coefficients", float), ("support", bool)):
@@ -76,6 +93,10 @@ class Solution:
                 f"  objective            {self.objective:.10g}",
                 f"  duality gap          {gap}",
                 f"  constraint residual  {self.constraint_residual:.3g}",
+                *([f"  kept                 {self.chosen}"] if self.chosen else []),
                 f"  {self.message}",
             ]
         )
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{self}</pre>"

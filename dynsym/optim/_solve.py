@@ -21,6 +21,7 @@ def solve(
     penalty: Penalty | STLSQ | None = None,
     constraints: LinearConstraint | Iterable[LinearConstraint] = (),
     solver: Solver | None = None,
+    start: Solution | None = None,
 ) -> Solution:
     """argmin_C f(C) + penalty(C) subject to E w = d, w = C.ravel().
 
@@ -31,13 +32,17 @@ def solve(
     Parameters
     ----------
     datafit
-        `Quadratic` or `CoupledQuadratic`.
+        `Quadratic`, `CoupledQuadratic`, or `Exact` for data that have to be met.
     penalty
         A penalty, a sum of penalties, or the strategy `STLSQ`.
     constraints
         One `LinearConstraint` or several; rows may repeat.
     solver
-        `ADMM(...)`, `CVXPY(...)`, or any object with `minimise(problem)`.
+        `ADMM(...)`, `Reweighted(...)`, `CVXPY(...)`, or any object with `minimise(problem)`.
+    start
+        Solution of a problem of the same shape and penalties, at other weights or of other data, from which iterations
+        begin; direct methods need none and pay no attention to it. The answer does not depend on it, only the
+        number of steps.
 
     Returns
     -------
@@ -62,8 +67,9 @@ def solve(
     array([[2.5, 0.5]])
     """
     if not isinstance(datafit, Datafit):
-        raise TypeError(f"datafit must be Quadratic or CoupledQuadratic, got {type(datafit).__name__}")
-    constraint = joined(constraints, datafit.size)
+        raise TypeError(f"datafit must be Quadratic, CoupledQuadratic or Exact, got {type(datafit).__name__}")
+    given = [constraints] if isinstance(constraints, LinearConstraint) else list(constraints)
+    constraint = joined([*given, *datafit.conditions], datafit.size)
     if isinstance(penalty, STLSQ):
         require(
             solver is None,
@@ -75,7 +81,12 @@ def solve(
             f"penalty must be a Penalty such as L1(0.1), or STLSQ(0.1), got {type(penalty).__name__} "
             f"{penalty!r}"
         )
-    problem = Problem(datafit, penalty, constraint)
+    require(
+        start is None or start.coefficients.shape == datafit.shape,
+        f"start has coefficients of shape {() if start is None else start.coefficients.shape}, the problem "
+        f"{datafit.shape}; start from a solution of the same dictionary",
+    )
+    problem = Problem(datafit, penalty, constraint, start)
     return (solver or _default(problem)).minimise(problem)
 
 

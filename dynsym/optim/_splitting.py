@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from scipy import linalg, sparse
 
 from dynsym._checks import Array
 from dynsym.optim._constraints import LinearConstraint
+from dynsym.optim._curves import Curve
 from dynsym.optim._datafits import Datafit, Quadratic
 from dynsym.optim._matrices import Matrix, squared_column_norms, vstack, weighted_gram
 from dynsym.optim._norms import Group
@@ -39,13 +41,29 @@ class Splitting:
     cuts: tuple[int, ...]
     only_identities: bool
 
+    @cached_property
+    def adjoint(self) -> Matrix:
+        """K^T, stored row by row."""
+        return sparse.csr_array(self.K.T) if sparse.issparse(self.K) else np.ascontiguousarray(self.K.T)
+
+    @cached_property
+    def _shapes(self) -> list[tuple[int, ...]]:
+        return [part.split_shape(self.shape) for part in self.parts]
+
     def _pieces(self, *vectors: Array) -> list[tuple[Array, ...]]:
+        shapes = self._shapes
+        if len(shapes) == 1:
+            return [tuple(vector.reshape(shapes[0]) for vector in vectors)]
         split = [np.split(vector, self.cuts) for vector in vectors]
-        shapes = [part.split_shape(self.shape) for part in self.parts]
         return [
             tuple(piece.reshape(shape) for piece in pieces)
             for shape, *pieces in zip(shapes, *split, strict=True)
         ]
+
+    @property
+    def weights(self) -> list[float]:
+        """The weight of each part."""
+        return [_weight(part) for part in self.parts]
 
     def value(self, v: Array) -> float:
         """Return g(v)."""
@@ -62,6 +80,25 @@ class Splitting:
             for part, (piece, size) in zip(self.parts, self._pieces(v, step), strict=True)
         ]
         return np.concatenate(moved)
+
+    def bent_prox(self, v: Array, step: Array, curves: Sequence[Curve]) -> Array:
+        """Return the proximal map of the sizes bent by one curve for each part."""
+        moved = [
+            part.bent_prox(piece, size, curve).ravel()
+            for part, curve, (piece, size) in zip(self.parts, curves, self._pieces(v, step), strict=True)
+        ]
+        return np.concatenate(moved)
+
+    def sizes(self, v: Array) -> list[Array]:
+        """Return the sizes that each part sums."""
+        return [part.summands(piece) for part, (piece,) in zip(self.parts, self._pieces(v), strict=True)]
+
+    def tilted(self, v: Array, curves: Sequence[Curve]) -> tuple[Proximable, ...]:
+        """Return the convex penalties that touch the bent ones at v."""
+        return tuple(
+            part.tilted(piece, curve)
+            for part, curve, (piece,) in zip(self.parts, curves, self._pieces(v), strict=True)
+        )
 
     def into_dual_ball(self, u: Array) -> Array:
         """Return the nearest point to u in the dual ball of g, by Moreau's decomposition."""
@@ -106,6 +143,10 @@ def _curvature(datafit: Datafit) -> Array:
         diagonal = squared_column_norms(datafit.rows()[0])
     largest = float(diagonal.max())
     return np.maximum(diagonal, _LEAST_CURVATURE * largest) if largest > 0 else np.ones(len(diagonal))
+
+
+def _weight(part: Proximable) -> float:
+    return _weight(part.penalty) if isinstance(part, Composed) else float(part.weight)  # type: ignore[attr-defined]
 
 
 def _covering(part: Proximable, shape: tuple[int, int]) -> Proximable:
@@ -157,9 +198,10 @@ class QuadraticStep:
         """Return b -> a; rho may be zero where `curved`."""
         if len(self.H) == 0:
             return lambda b: b
-        lower = linalg.cho_factor(self.H + rho * self.S, lower=True, check_finite=False)
+        lower, _ = linalg.cho_factor(self.H + rho * self.S, lower=True, check_finite=False)
         shape = (-1, len(self.H))
-        return lambda b: linalg.cho_solve(lower, b.reshape(shape).T, check_finite=False).T.ravel()
+        # LAPACK itself: the checks around it cost more than a small system.
+        return lambda b: linalg.lapack.dpotrs(lower, b.reshape(shape).T, lower=1)[0].T.ravel()
 
     @property
     def curved(self) -> bool:

@@ -91,7 +91,7 @@ def shooting(model: Model, pieces: float | None = None) -> Shooting:
     >>> duffing = dy.systems.get("duffing")
     >>> plain = dy.fit(duffing.runs(4, 300, noise=0.05), dy.Monomials(2, 3), penalty=dy.Stepwise())
     >>> better = dy.prediction.shooting(plain)
-    >>> 0.9 < better.after < 1.1 < better.before
+    >>> 0.9 < better.after < better.before < 1.1
     True
     """
     require(

@@ -1,7 +1,6 @@
-"""Promotion: convex penalties on the coefficients of f that vanish where symmetries hold.
+"""Promotion: convex penalties on the coefficients of a section that vanish where symmetries hold.
 
-For generators the nuclear norm of B(., f); for maps g the sum over g of |K_g f - f|, K_g f = s A^-1 f o g, whose terms become
-zero one by one.
+For generators the nuclear norm of B(., f); for maps g the sum over g of |K_g f - f|, whose terms become zero one by one.
 
 The rank of xi -> L_xi f is the number of candidate generators that f breaks; the nuclear norm is its convex
 envelope, so the penalty breaks as few symmetries as the data demand. It is the detector of a symmetry, not
@@ -11,29 +10,56 @@ the last estimator: it also shrinks what it should keep (see `refit`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from .._checks import Array, require
 from .._threads import one_blas_thread
-from ..dictionary import Dictionary, Monomials
-from ..generators import Generators
+from ..dictionary import Dictionary
+from ..generators import Generators, InnerProduct, orthonormal_weights
 from ..inner_product import Region, generic_region
 from ..lie_derivative import equivariance_matrix
-from ..maps import AffineMap, exact_map_matrix, map_matrix
-from ..optim import Composed, Group, Nuclear
+from ..map_derivative import MapRegion, actions, map_equivariance_matrix, value_scale
+from ..maps import AffineMap
+from ..optim import Nuclear
+from ..sections import Representation
+from ._kept import Kept, kept_generators
+from ._moved import MapBreaking, over_maps
 
 _RANK = 1e-9
-_ZERO = 1e-13  # entries of the reduced operator below this, relative to the largest, are rounding
+_ROUNDING = 1e-13  # a column below this share of what it would be without cancellation is zero
+_ZERO = (
+    1e-13  # entries of the reduced operator below this, relative to the largest of their column, are rounding
+)
+
+
+@dataclass(frozen=True)
+class GeneratorBreaking(Nuclear):
+    """The nuclear norm of [L_xi1 f ... L_xir f] over an orthonormal basis of candidates, which it remembers."""
+
+    basis: Generators | None = None
+
+    def kept(self, coefficients: npt.ArrayLike) -> Kept:
+        """Which combinations of candidates the section with these coefficients does not break."""
+        assert self.basis is not None
+        c = np.asarray(coefficients, dtype=float).ravel()
+        size = float(np.linalg.norm(np.asarray(abs(self.operator) @ np.abs(c))))
+        return kept_generators(self.basis, np.asarray(self.operator @ c).reshape(self.shape), size)
 
 
 @overload
 def SymmetryBreaking(
-    generators: Generators, dictionary: Dictionary, weight: float, region: Region | None = None
-) -> Nuclear: ...
+    generators: Generators,
+    dictionary: Dictionary,
+    weight: float,
+    region: Region | None = None,
+    representation: Representation | None = None,
+    product: InnerProduct | None = None,
+) -> GeneratorBreaking: ...
 
 
 @overload
@@ -42,7 +68,9 @@ def SymmetryBreaking(
     dictionary: Dictionary,
     weight: float,
     region: Region | None = None,
-) -> Composed: ...
+    representation: Representation | None = None,
+    product: InnerProduct | None = None,
+) -> MapBreaking: ...
 
 
 def SymmetryBreaking(
@@ -50,12 +78,14 @@ def SymmetryBreaking(
     dictionary: Dictionary,
     weight: float,
     region: Region | None = None,
-) -> Nuclear | Composed:
+    representation: Representation | None = None,
+    product: InnerProduct | None = None,
+) -> GeneratorBreaking | MapBreaking:
     """weight * | [L_xi1 f ... L_xiq f] |_* over generators, or weight * sum_g |K_g f - f| over maps.
 
     Of generators, rows are (sample, component) on the region and are reduced to the span of all Lie derivatives by an
-    orthogonal factorisation, so the penalty costs the same for any number of points; columns are the
-    candidates, each of unit norm.
+    orthogonal factorisation, so the penalty costs the same for any number of points; columns are an orthonormal basis of the
+    candidates, so that of their basis nothing enters but the inner product.
 
     Of maps, each norm is one group: it vanishes as a whole once the weight exceeds what the data say against that map, or
     shrinks without vanishing. Of polynomials the norm is taken of the coefficients of K_g f - f, each times the size of its
@@ -73,6 +103,10 @@ def SymmetryBreaking(
     region
         Where the Lie derivatives are measured; default generic points of unit size. Pass `plain.region` of a
         first fit when states differ in scale.
+    representation
+        Of a map y = F(x), how its values turn; default f is a vector field.
+    product
+        What a unit candidate is: `Frobenius` (default) or `OnRegion`, which does not depend on units.
 
     Raises
     ------
@@ -94,75 +128,76 @@ def SymmetryBreaking(
     >>> odd = dy.SymmetryBreaking(dy.maps.parity(2), d, weight=1.0)
     >>> odd.value(turn), odd.value([[1, 0, 0], [0, 0, 0]])
     (0.0, 2.0)
+    >>> shift = dy.SymmetryBreaking(dy.generators.translations(2), d, 1.0, None, dy.sections.trivial())
+    >>> round(shift.value([[7, 3, 4]]), 12)  # the length of the gradient of 7 + 3 x1 + 4 x2
+    5.0
     """
+    where = generic_region(dictionary) if region is None else region
     if not isinstance(generators, Generators):
-        return _over_maps(generators, dictionary, weight, region)
+        require(product is None, "maps have no inner product; leave product out")
+        return over_maps(generators, dictionary, weight, where, representation)
     require(len(generators) > 0, "no candidate generator was given")
     require(
         generators.n_states == dictionary.n_states,
         f"the generators act on {generators.n_states} states, the dictionary has {dictionary.n_states}",
     )
-    zero = [label for label, row in zip(generators.labels, generators.vectors) if not row.any()]
-    require(not zero, f"the candidates {', '.join(zero)} are zero; leave them out")
     require(generators.ramps() is None, "generators that depend on time cannot be promoted on x' = f(x)")
-    where = generic_region(dictionary) if region is None else region
     with one_blas_thread():
-        blocks = broken_blocks(generators, dictionary, where)
+        weights = orthonormal_weights(generators, product)
+        blocks = broken_blocks(generators, dictionary, where, representation, weights)
     reduced = np.stack(blocks, axis=1).reshape(-1, blocks[0].shape[1])  # row i q + j is entry (i, j)
-    reduced[np.abs(reduced) <= _ZERO * np.abs(reduced).max(initial=0.0)] = 0.0
-    share = np.count_nonzero(reduced) / max(reduced.size, 1)
+    reduced[np.abs(reduced) <= _ZERO * np.abs(reduced).max(axis=0, initial=0.0)] = 0.0
+    require(
+        reduced.size > 0,
+        "no function of the dictionary changes under the candidates: there is no symmetry to break",
+    )
+    share = np.count_nonzero(reduced) / reduced.size
     matrix = sparse.csr_matrix(reduced) if share < 0.2 else reduced
-    return Nuclear(weight, matrix, (len(blocks[0]), len(generators)))
+    shape = (len(blocks[0]), weights.shape[1])
+    return GeneratorBreaking(weight, matrix, shape, generators.combine(weights))
 
 
-def _over_maps(
-    maps: AffineMap | Sequence[AffineMap], dictionary: Dictionary, weight: float, region: Region | None
-) -> Composed:
-    every = [maps] if isinstance(maps, AffineMap) else list(maps)
-    require(len(every) > 0, "no map was given")
-    for g in every:
-        require(
-            g.n_states == dictionary.n_states,
-            f"the map {g} acts on {g.n_states} states, the dictionary has {dictionary.n_states}",
-        )
-        require(not g.is_identity, f"the map {g} is the identity; leave it out")
-    where = generic_region(dictionary) if region is None else region
-    blocks = [_moved(g, dictionary, where) for g in every]
-    ends = np.cumsum([0, *(len(block) for block in blocks)])
-    groups = tuple(tuple(range(a, b)) for a, b in pairwise(ends))
-    return Composed(Group(weight, groups), sparse.csr_matrix(np.vstack(blocks)))
-
-
-def _moved(g: AffineMap, dictionary: Dictionary, region: Region) -> Array:
-    """C -> f - K_g f, rows such that the Euclidean norm of the image is the norm of the penalty."""
-    n = dictionary.n_states
-    back = np.linalg.inv(g.matrix)
-    if not isinstance(dictionary, Monomials):
-        rows = map_matrix(g, dictionary, region).reshape(len(region.points), n, -1)
-        undone = np.einsum("ij,mjk->mik", back * (region.scale[None, :] / region.scale[:, None]), rows)
-        return np.asarray(np.linalg.qr(undone.reshape(-1, rows.shape[2]), mode="r"))
-    exact = exact_map_matrix(g, dictionary)
-    whole = Monomials(n, dictionary.degree, dictionary.names)
-    size = np.sqrt(region.weights @ whole.evaluate(region.points) ** 2)
-    rows = np.kron(back / region.scale[:, None], np.diag(size)) @ exact
-    # An orthonormal change of rows keeps the norm; rows that the map leaves empty say nothing.
-    kept = rows[np.abs(rows).max(axis=1) > _ZERO * max(float(np.abs(rows).max()), 1e-300)]
-    require(len(kept) > 0, f"every function of the dictionary is unchanged by {g}; leave it out")
-    return np.where(np.abs(kept) > _ZERO * np.abs(kept).max(), kept, 0.0)
-
-
-def broken_blocks(generators: Generators, dictionary: Dictionary, region: Region) -> list[Array]:
-    """The maps C -> L_xi f of the q candidates, (a, n p) each, in one orthonormal basis of all of them."""
-    q = len(generators)
-    norms = np.linalg.norm(generators.vectors, axis=1)
-    maps = [
-        equivariance_matrix(generators.combine(np.eye(q)[:, [i]] / norms[i]), dictionary, region)
-        for i in range(q)
-    ]
+def broken_blocks(
+    generators: Generators,
+    dictionary: Dictionary,
+    region: Region,
+    representation: Representation | None = None,
+    weights: Array | None = None,
+) -> list[Array]:
+    """The maps C -> L_xi f of combinations (q, r) of the candidates, (a, n p) each, in one orthonormal basis of them all."""
+    if weights is None:
+        weights = orthonormal_weights(generators)
+    phi = None if representation is None else actions(generators, representation, region.points)
+    maps = []
+    for w in weights.T:
+        one = generators.combine(w[:, None])
+        if phi is None:
+            maps.append(equivariance_matrix(one, dictionary, region))
+        else:
+            maps.append(map_equivariance_matrix(one, np.tensordot(w, phi, 1), dictionary, region))
+    natural = _natural(generators.combine(weights), dictionary, region, maps[0].shape[1])
+    for part in maps:
+        part[:, np.linalg.norm(part, axis=0) <= _ROUNDING * natural] = 0.0
+    # Columns at equal size: in other units of the states a coefficient may be as large as its function is small.
+    size = np.sqrt(sum(np.sum(part**2, axis=0) for part in maps))
+    size = np.where(size > 0, size, 1.0)
     basis = np.zeros((len(maps[0]), 0))
     for part in maps:
-        fresh = part - basis @ (basis.T @ part)
+        fresh = part / size
+        fresh = fresh - basis @ (basis.T @ fresh)
         left, values, _ = np.linalg.svd(fresh, full_matrices=False)
-        scale = max(float(np.linalg.norm(part, 2)), 1e-300)
+        scale = max(float(np.linalg.norm(part / size, 2)), 1e-300)
         basis = np.hstack([basis, left[:, values > _RANK * scale]])
     return [basis.T @ part for part in maps]
+
+
+def _natural(generators: Generators, dictionary: Dictionary, region: Region, columns: int) -> Array:
+    """Size that each column of a Lie derivative would have if nothing cancelled, to tell zeros from rounding."""
+    x, s, w = region.points, region.scale, region.weights
+    d = columns // dictionary.n_terms
+    moved = float(np.sqrt((w @ np.sum((generators.evaluate(x) / s) ** 2, axis=2).T).max()))
+    turned = float(np.sqrt((w @ np.sum(generators.jacobian(x) ** 2, axis=(2, 3)).T).max()))
+    term = moved * np.sqrt(w @ np.sum((dictionary.jacobian(x) * s) ** 2, axis=2))
+    term = term + turned * np.sqrt(w @ dictionary.evaluate(x) ** 2)
+    own = s if d == len(s) and not isinstance(region, MapRegion) else value_scale(region, d)
+    return np.asarray((term[None, :] / own[:, None]).ravel())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from .._checks import require
+from .._checks import Array, frozen, require
 from .._threads import one_blas_thread
 from ..compress import Compressed, Prepared, compress_prepared, prepare
 from ..compress._verb import matching
@@ -21,6 +21,8 @@ from ._constrained import constrained_least_squares, joint
 from ._information import Information
 from ._model import Model
 from ._selection import Stepwise
+
+_NOTHING = 1e-9  # share of the target below which a penalised fit is zero: solvers stop near 1e-10
 
 
 def fit(
@@ -82,7 +84,7 @@ def fit(
             named = matching(dictionary, ready.runs[0].names)
             compressed = _weighted(ready, named, penalty, given, solver)
         information = Information(compressed)
-        solution = _solve(information, compressed, penalty, given, solver)
+        solution = solved(information, compressed, penalty, given, solver)
     source, own = compressed.origin
     return Model(
         field=VectorField(own, solution.coefficients),
@@ -91,6 +93,7 @@ def fit(
         compressed=compressed,
         region=region_around(source.clouds),
         constraint=joint(given) if given else None,
+        penalty=penalty if isinstance(penalty, Penalty) else None,
     )
 
 
@@ -117,23 +120,24 @@ def _weighted(
     if not (isinstance(ready.method, WeakForm) and ready.method.field is None and ready.noise.any()):
         return compressed
     # A first fit says how noise enters through theta; the second pass weighs the rows accordingly.
-    first = _solve(Information(compressed), compressed, penalty, constraints, solver)
+    first = solved(Information(compressed), compressed, penalty, constraints, solver)
     method = replace(ready.method, field=VectorField(dictionary, first.coefficients))
     return compress_prepared(replace(ready, method=method), dictionary)
 
 
-def _solve(
+def solved(
     information: Information,
     compressed: Compressed,
     penalty: Penalty | STLSQ | Stepwise | None,
     constraints: list[LinearConstraint],
     solver: Solver | None,
 ) -> Solution:
+    """The solution on the factors: by the solver of the penalty, the least correction, or selection."""
     datafit = Quadratic(information.total.theta, information.total.target)
     if penalty is None and constraints and solver is None:
         return constrained_least_squares(information, joint(constraints))
     if not isinstance(penalty, Stepwise):
-        return solve(datafit, penalty, constraints, solver)
+        return _snapped(solve(datafit, penalty, constraints, solver), penalty, constraints, datafit)
     support = penalty.support(compressed, information)
     if constraints:
         dropped = np.flatnonzero(~support.ravel())
@@ -152,3 +156,32 @@ def _solve(
         message=f"least squares on the {int(support.sum())} selected of {support.size} coefficients",
         solver="stepwise selection",
     )
+
+
+@runtime_checkable
+class _Snapping(Protocol):
+    """A penalty that moves coefficients onto what it made zero, from the tolerance of a solver to rounding."""
+
+    def snapped(self, coefficients: Array) -> Array: ...
+
+
+def _snapped(
+    solution: Solution,
+    penalty: Penalty | STLSQ | None,
+    constraints: list[LinearConstraint],
+    datafit: Quadratic,
+) -> Solution:
+    """The solution with what the penalty made zero to the tolerance of the solver zero to rounding."""
+    parts = penalty.parts if isinstance(penalty, Penalty) else ()
+    c = solution.coefficients
+    if parts and not constraints and c.any():
+        whole = float(np.linalg.norm(datafit.predict(c)))
+        c = np.zeros_like(c) if whole <= _NOTHING * float(np.linalg.norm(datafit.target)) else c
+    for part in parts:
+        if isinstance(part, _Snapping):
+            moved = part.snapped(c)
+            held = joint(constraints).residual(moved) if constraints else 0.0
+            c = moved if held <= max(solution.constraint_residual, 1e-12) else c
+    if c is solution.coefficients:
+        return solution
+    return replace(solution, coefficients=frozen(c), support=c != 0)

@@ -10,7 +10,14 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from .. import plot
-from ..findings import ConservedQuantities, DiscreteSymmetries, HamiltonianStructure, Symmetries
+from ..algebra import PoissonAlgebra
+from ..findings import (
+    ConservedQuantities,
+    DiscreteSymmetries,
+    HamiltonianStructure,
+    Symmetries,
+    generator_basis,
+)
 from ..refit import Refit
 from ..regression import Model
 from ._mathml import equation_pieces, function_pieces, generator_pieces
@@ -68,6 +75,7 @@ def _context(analysis: Analysis, version: str, command: str) -> Context:
         "discrete": None if analysis.discrete is None else _discrete(analysis.discrete),
         "algebra": _algebra(analysis.symmetries),
         "hamiltonian": _hamiltonian(analysis.hamiltonian),
+        "law_algebra": _law_algebra(analysis.law_algebra),
         "figures": _figures(analysis),
         "refit": _refit(analysis.refit),
         "warnings": analysis.warnings,
@@ -197,6 +205,7 @@ def _algebra(found: Symmetries) -> Context | None:
     algebra = found.algebra
     if algebra is None or algebra.dimension == 0:
         return None
+    basis = generator_basis(found.generators, algebra)
     kinds = {
         "abelian": algebra.is_abelian,
         "nilpotent": algebra.is_nilpotent and not algebra.is_abelian,
@@ -213,6 +222,25 @@ def _algebra(found: Symmetries) -> Context | None:
         "derived": ", ".join(map(str, algebra.derived)),
         "signature": ", ".join(map(str, algebra.signature)),
         "closure": short(algebra.closure_defect),
+        "nilradical": algebra.nilradical,
+        "radical": algebra.radical,
+        "levi": f"{algebra.levi} ({' + '.join(algebra.cartan)})" if algebra.cartan else algebra.levi,
+        "moved": f"{np.degrees(algebra.moved):.2g} degrees" if algebra.moved else "",
+        "definitions": [] if basis is None or not basis.clean.table else basis.definitions,
+        "brackets": () if basis is None else basis.clean.table,
+    }
+
+
+def _law_algebra(found: PoissonAlgebra | None) -> Context | None:
+    if found is None:
+        return None
+    return {
+        "name": found.name,
+        "level": ", ".join(map(str, found.level)),
+        "invariants": [(label, str(f)) for label, f in zip(found.labels, found.functions)],
+        "brackets": found.table,
+        "open_pairs": found.open_pairs,
+        "closure": short(found.closure_defect),
     }
 
 

@@ -6,6 +6,7 @@ each independent component; so a section is a (c, p) array of coefficients, c co
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations, combinations_with_replacement
@@ -23,7 +24,7 @@ Index = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class TensorSection:
+class TensorSection(ABC):
     """A tensor field in the span of a dictionary; use one of the kinds below.
 
     Parameters
@@ -67,9 +68,9 @@ class TensorSection:
         return list(pick(range(n), 2))
 
     @classmethod
+    @abstractmethod
     def act(cls, jacobian: Array, tensor: Array) -> Array:
         """What Df does to the value of a section, M(Df) T; L_f T = D_f T + M(Df) T."""
-        raise NotImplementedError(f"{cls.__name__} is abstract; use one of its kinds")
 
     @classmethod
     def basis(cls, n: int) -> Array:

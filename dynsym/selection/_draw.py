@@ -10,10 +10,14 @@ from .._checks import Array
 
 if TYPE_CHECKING:
     from ._bootstrap import Bootstrap
+    from ._breaks import Breaks
+    from ._grid import PathGrid
     from ._path import Path
     from ._stability import Stability
 
 _LABELLED = 8  # terms named in the legend of a panel
+_LEAST = 1e-9  # defects below this are drawn there
+_TEXT = 60
 
 
 def draw_path(path: Path) -> Any:
@@ -53,6 +57,80 @@ def _errors(axis: Any, path: Path) -> None:
     second.step(path.values, path.n_terms, where="mid", color="0.6", lw=0.9)
     second.set_ylabel("terms", color="0.5")
     second.yaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def draw_breaks(found: Breaks) -> Any:
+    """Number of broken combinations, and defects against the weight: what is restored somewhere bold, each candidate thin.
+
+    Dotted lines mark the events, a dashed one the point chosen by 1se.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    path = found.path
+    figure = Figure(figsize=(8.4, 5.0), layout="constrained")
+    top, axis = figure.subplots(2, 1, sharex=True, height_ratios=[1.0, 2.4])
+    top.step(path.values, found.broken, where="post", color="0.3", lw=1.2)
+    top.set_ylabel("broken")
+    top.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.plot(path.values, np.maximum(found.defects, _LEAST), lw=0.6, color="0.75", zorder=0)
+    order = np.argsort(found.along[0], kind="stable")
+    for place, j in enumerate(order[:_LABELLED]):
+        text = found.walk.candidates.gist(found.combinations[:, j])
+        label = text if len(text) <= _TEXT else text[: _TEXT - 3] + "..."
+        axis.plot(
+            path.values, np.maximum(found.along[:, j], _LEAST), ".-", lw=1.4, color=f"C{place}", label=label
+        )
+    axis.set_yscale("log")
+    axis.set_ylim(_LEAST / 2, 2.0)
+    axis.set_ylabel("defect")
+    axis.set_xlabel(path.walk.label)
+    if (path.values > 0).any():
+        axis.set_xscale("log")
+    _mark(top, axis, found)
+    if len(order):
+        figure.legend(
+            *axis.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center"
+        )
+    return figure
+
+
+def _mark(top: Any, axis: Any, found: Breaks) -> None:
+    path = found.path
+    for panel in (top, axis):
+        for event in found.events:
+            panel.axvline(event.weight, color="0.55", lw=0.8, ls=":")
+        if (path.converged & np.isfinite(path.cv)).any():
+            panel.axvline(path.values[path.index("1se")], color="C3", lw=0.9, ls="--")
+
+
+def draw_grid(found: PathGrid) -> Any:
+    """Two maps over both weights: held-out error and degrees of freedom; a cross where 1se chooses, a ring where cv does."""
+    from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.4, 1.6 + 0.45 * found.shape[0]), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    free = np.stack([one.freedom.sum(axis=1) for one in found.paths])
+    errors = np.where(np.isfinite(found.errors), found.errors, np.nan)
+    norm = LogNorm() if np.isfinite(errors).any() and np.nanmin(errors) > 0 else None
+    for axis, values, scale, title in (
+        (left, errors, norm, "held-out error"),
+        (right, free, None, "degrees of freedom"),
+    ):
+        image = axis.imshow(values, aspect="auto", origin="lower", norm=scale, cmap="viridis")
+        figure.colorbar(image, ax=axis)
+        axis.set_title(title, fontsize=9)
+        ticks = np.unique(np.linspace(0, found.shape[1] - 1, 5).round().astype(int))
+        axis.set_xticks(ticks, [f"{found.values[k]:.2g}" for k in ticks])
+        axis.set_xlabel(found.paths[0].walk.label)
+        for rule, marker in (("1se", "x"), ("cv", "o")):
+            if (found.whole.converged & np.isfinite(found.whole.cv)).any():
+                i, k = found.index(rule)
+                axis.plot(k, i, marker, color="w", mec="w", mfc="none", ms=9, mew=1.6)
+    left.set_yticks(range(found.shape[0]), [f"{s:.2g}" for s in found.levels])
+    left.set_ylabel(found.terms.walk.label)
+    return figure
 
 
 def draw_stability(found: Stability) -> Any:

@@ -54,7 +54,7 @@ class Walk(ABC):
 
 
 class Over(ABC):
-    """What `path` runs over: `Thresholds`, `L1Weights` or `SymmetryWeights`."""
+    """What `path` runs over: `Thresholds`, `L1Weights`, `SymmetryWeights` or `ConservationWeights`."""
 
     values: Sequence[float] | None
 

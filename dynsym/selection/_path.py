@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ from ._criteria import (
 from ._models import as_model, solved, with_solution
 from ._over import Over, Walk
 from ._thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from ._breaks import Breaks
 
 RULES = ("cv", "1se", "aicc", "bic")
 _FOLDS = 8
@@ -178,6 +181,19 @@ class Path:
         )
         return with_solution(self.model, solution)
 
+    @cached_property
+    def breaks(self) -> Breaks:
+        """Which candidate symmetry or law is broken where along the path.
+
+        Raises
+        ------
+        DataError
+            If the path runs over something else.
+        """
+        from ._breaks import breaks_of
+
+        return breaks_of(self)
+
     def __str__(self) -> str:
         chosen = self._chosen()
         head = f"{self.walk.label:>15}  {self.walk.counted:>5}   residual   held out  +-paired      AICc       BIC       gap"
@@ -238,7 +254,7 @@ def path(
     dictionary
         The p functions; needed unless a model is given.
     over
-        `Thresholds` (default), `L1Weights` or `SymmetryWeights`.
+        `Thresholds` (default), `L1Weights`, `SymmetryWeights` or `ConservationWeights`.
     rows
         As for `fit`.
 
@@ -265,6 +281,12 @@ def path(
     with one_blas_thread():
         walk = family.on(model)
         values = family.grid(walk)
+    return path_of(model, walk, values)
+
+
+def path_of(model: Model, walk: Walk, values: Array) -> Path:
+    """The path of a walk over given weights, ascending, with its errors."""
+    with one_blas_thread():
         total = model.compressed.total
         steps = walk.solve(total, values)
         folds = model.compressed.folds(_FOLDS)

@@ -1,4 +1,4 @@
-"""The path of the nuclear norm of broken symmetries over its weight."""
+"""Paths over the weight of `SymmetryBreaking`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from .._checks import Array, ConvergenceError, require
-from ..compress import Factor
+from .._checks import Array, require
+from ..certify import Evidence, Level, Verdict, judge
+from ..dictionary import Dictionary
+from ..discover import read_symmetries, sparse_basis
 from ..generators import Generators
-from ..optim import ADMM, L1, Nuclear, Penalty, Quadratic, Solution, solve
+from ..inner_product import Region
+from ..lie_derivative import equivariance_matrix
 from ..promote import SymmetryBreaking
 from ..regression import Model
-from ._over import Over, Steps, Walk, check_values, log_grid
+from ..vector_field import VectorField
+from ._nuclear import Candidates, How, NuclearWalk, units_of
+from ._over import Over, check_values
 
-_COUNT, _SPAN = 20, 1e-4
-_BROKEN = 1e-5  # singular values of the Lie derivatives below this share of |operator| |C| count as unbroken
+_RANK = 1e-9
+ENTRY = 1e-8  # share of the largest entry below which one is rounding
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,15 @@ class SymmetryWeights(Over):
         Weight of an L1 penalty that is added, the same all along the path.
     tol
         Relative tolerance of each solution, its duality gap included.
+    relaxed
+        Whether the coefficients are refitted by least squares over the fields that keep as many candidates as the solution,
+        which takes the shrinkage away. Held-out errors and criteria are then those of the refits.
+    equilibrated
+        Whether units do not matter: generators are orthonormal in L2 of the region in units of the states' spread (a change of
+        time counts as one), equations and terms count relative to their root mean square.
+    adaptive
+        Whether directions of the candidates count in inverse proportion to how much the fit without penalty breaks them, so
+        that what is nearly kept is kept before the rest is shrunk.
 
     Raises
     ------
@@ -55,108 +69,108 @@ class SymmetryWeights(Over):
     values: Sequence[float] | None = None
     sparsity: float = 0.0
     tol: float = 1e-6
+    relaxed: bool = False
+    equilibrated: bool = False
+    adaptive: bool = False
 
     def __post_init__(self) -> None:
-        check_values(self.values, "symmetry weights")
-        require(
-            bool(np.isfinite(self.sparsity) and self.sparsity >= 0),
-            f"sparsity must be finite and not negative, got {self.sparsity}",
-        )
-        require(0 < self.tol < 1, f"tol must lie between 0 and 1, got {self.tol}")
+        check_nuclear("symmetry weights", self.values, self.sparsity, self.tol)
 
-    def on(self, model: Model) -> SymmetryWalk:
-        unit = SymmetryBreaking(self.candidates, model.field.dictionary, 1.0, model.region)
-        return SymmetryWalk(model.compressed.total, unit, self.sparsity, self.tol)
+    def on(self, model: Model) -> NuclearWalk:
+        total, region = model.compressed.total, model.region
+        units = units_of(total, self.equilibrated)
+        unit = SymmetryBreaking(self.candidates, model.field.dictionary, 1.0, region)
+        if self.equilibrated:
+            mix = unit_generators(self.candidates, region)
+            blocks = _unit_blocks(self.candidates.combine(mix), model.field.dictionary, region, units.whole)
+            shape = (len(blocks[0]), len(blocks))
+            K = np.stack(blocks, axis=1).reshape(shape[0] * shape[1], -1) / units.whole
+        else:
+            mix, shape = np.diag(1.0 / np.linalg.norm(self.candidates.vectors, axis=1)), unit.shape
+            K = unit.operator.toarray() if sparse.issparse(unit.operator) else np.asarray(unit.operator)
+        how = How(self.sparsity, self.tol, self.relaxed, self.adaptive)
+        found = Moving(self.candidates, region)
+        return NuclearWalk(total, K, shape, mix, found, units, how, "symmetry weight")
+
+
+def _unit_blocks(generators: Generators, dictionary: Dictionary, region: Region, whole: Array) -> list[Array]:
+    """The maps from the unknown to L_xi f, (a, n p) each, in one orthonormal basis of all of them.
+
+    Unlike those of `SymmetryBreaking` they are reduced in units in which no term drowns another.
+    """
+    picks = np.eye(len(generators))[:, :, None]
+    maps = [equivariance_matrix(generators.combine(pick), dictionary, region) * whole for pick in picks]
+    basis = np.zeros((len(maps[0]), 0))
+    for part in maps:
+        fresh = part - basis @ (basis.T @ part)
+        left, values, _ = np.linalg.svd(fresh, full_matrices=False)
+        scale = max(float(np.linalg.norm(part, 2)), 1e-300)
+        basis = np.hstack([basis, left[:, values > _RANK * scale]])
+    return [basis.T @ part for part in maps]
 
 
 @dataclass(frozen=True, eq=False)
-class SymmetryWalk(Walk):
-    """Promotion on the factors of one model; the operator of the Lie derivatives is built once."""
+class Moving(Candidates):
+    """Candidate generators on a region."""
 
-    total: Factor
-    unit: Nuclear
-    sparsity: float
-    tol: float
-    label: str = "symmetry weight"
-    solver: str = "ADMM"
-    counted: str = "free"
+    generators: Generators
+    region: Region
+    noun: str = "symmetry"
 
-    def grid(self) -> Array:
-        """Up to the weight that the multiplier of the fully symmetric fit certifies to be enough."""
-        K, (a, q) = self._operator(), self.unit.shape
-        n, p = self.total.target.shape[1], self.total.n_terms
-        _, values, right = np.linalg.svd(K, full_matrices=K.shape[0] < n * p)
-        values = np.concatenate([values, np.zeros(n * p - len(values))])
-        free = right[values <= 1e-10 * values.max(initial=1e-300)].T
-        rows = np.concatenate([self.total.theta @ free[i * p : (i + 1) * p] for i in range(n)])
-        c = free @ np.linalg.lstsq(rows, self.total.target.T.ravel(), rcond=1e-12)[0]
-        slope = ((self.total.target - self.total.theta @ c.reshape(n, p).T).T @ self.total.theta).ravel()
-        multiplier = np.linalg.lstsq(K.T, slope, rcond=1e-10)[0].reshape(a, q)
-        largest = float(np.linalg.norm(multiplier, 2))
-        size = float(np.linalg.norm(self.total.target) * np.linalg.norm(self.total.theta))
-        return log_grid(largest if largest > 1e-12 * size else 0.0, _SPAN, _COUNT)
-
-    def solve(self, factor: Factor, values: Array) -> Steps:
-        share = factor.n_rows / self.total.n_rows
-        datafit = Quadratic(factor.theta, factor.target)
-        done = [self._one(datafit, float(value) * share, self.sparsity * share) for value in values]
-        return Steps(
-            np.stack([s.coefficients for s in done]),
-            np.array([np.nan if s.duality_gap is None else s.duality_gap for s in done]),
-            np.array([s.converged for s in done]),
-        )
-
-    def _one(self, datafit: Quadratic, weight: float, sparsity: float) -> Solution:
-        penalty: Penalty = Nuclear(weight, self.unit.operator, self.unit.shape)
-        penalty = penalty + L1(sparsity) if sparsity else penalty
-        solver = ADMM(tol=self.tol) if weight or sparsity else None
-        try:
-            return solve(datafit, penalty if solver else None, solver=solver)
-        except ConvergenceError as error:
-            last: Solution = error.last
-            return last
-
-    def broken(self, coefficients: Array) -> Array:
-        """(k,) number of independent broken directions among the candidates for solutions (k, n, p)."""
-        return np.array([len(self._spectrum(c)[1]) for c in coefficients], dtype=float)
-
-    def freedom(self, coefficients: Array) -> Array:
-        """Dimension of the fields that break no more than the solution does, spread over the equations.
-
-        With L = [L_xi1 f ... L_xiq f] of rank r these are, to first order, the coefficients with U2^T (K dC) V2 = 0, U2 and V2
-        the complements of the singular vectors of L; coefficients that are zero stay zero.
-
-        References
-        ----------
-        Vaiter, Deledalle, Fadili, Peyre, Dossal (2017), The degrees of freedom of partly smooth regularizers, Annals of the
-        Institute of Statistical Mathematics 69.
-        """
-        n = coefficients.shape[1]
-        return np.repeat([[self._dimension(c) / n] for c in coefficients], n, axis=1)
-
-    def _dimension(self, c: Array) -> int:
-        kept = np.flatnonzero(c.ravel())
-        left, values, right = self._spectrum(c)
-        r = len(values)
-        a, q = self.unit.shape
-        if not len(kept) or r >= min(a, q):
-            return len(kept)
-        K = self._operator()[:, kept].reshape(a, q, len(kept))
-        held = np.einsum("ax,aqk,qy->xyk", left[:, r:], K, right[r:].T, optimize=True).reshape(-1, len(kept))
-        if not held.size:
-            return len(kept)
-        sizes = np.linalg.svd(np.linalg.qr(held, mode="r"), compute_uv=False)
-        return len(kept) - int(np.sum(sizes > 1e-8 * max(float(np.linalg.norm(K)), 1e-300)))
-
-    def _spectrum(self, c: Array) -> tuple[Array, Array, Array]:
-        lie = np.asarray(self.unit.operator @ c.ravel()).reshape(self.unit.shape)
-        left, values, right = np.linalg.svd(lie, full_matrices=True)
-        return left, values[values > _BROKEN * self._size * max(float(np.linalg.norm(c)), 1e-300)], right
+    @property
+    def labels(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.generators.labels
 
     @cached_property
-    def _size(self) -> float:
-        return float(np.linalg.norm(self._operator(), 2))
+    def sizes(self) -> Array:  # type: ignore[override]
+        rows = sampled(self.generators, self.region)
+        return np.sqrt(np.sum(rows**2, axis=1))
 
-    def _operator(self) -> Array:
-        K = self.unit.operator
-        return np.asarray(K.toarray() if sparse.issparse(K) else K, dtype=float)
+    def defects(self, field: VectorField, vectors: Array) -> Array:
+        reading = read_symmetries(self.generators, field, self.region)
+        return np.array([reading.defect(vector) for vector in vectors.T])
+
+    def simple(self, span: Array) -> Array:
+        out = sparse_basis(span, self.sizes)
+        relative = np.abs(out) * self.sizes[:, None]
+        return np.where(relative > ENTRY * relative.max(axis=0, initial=1e-300), out, 0.0)
+
+    def text(self, vector: Array) -> str:
+        return self.generators.combine(vector[:, None]).expressions(4)[0]
+
+    def judge(self, model: Model, vector: Array, evidence: Evidence, level: Level) -> Verdict:
+        one = self.generators.combine(vector[:, None])
+        reading = read_symmetries(one, model.field, self.region)
+        operator = equivariance_matrix(one, model.field.dictionary, self.region)
+        return judge(operator, reading.size(np.ones(1)), evidence, level)
+
+
+def sampled(generators: Generators, region: Region) -> Array:
+    """(q, m n + 1) generators on a region in units of the states' scales, root weights in, and their change of time."""
+    assert generators.time_scaling is not None
+    values = generators.evaluate(region.points) / region.scale * region.roots[:, None]
+    return np.hstack([values.reshape(len(generators), -1), generators.time_scaling[:, None]])
+
+
+def unit_generators(generators: Generators, region: Region) -> Array:
+    """(q, r) combinations that are orthonormal in L2 of the region, in units of the states' scales.
+
+    Rescaling states or changing the basis of the candidates turns these into themselves up to a rotation, which no nuclear norm
+    sees.
+    """
+    rows = sampled(generators, region)
+    size = np.linalg.norm(rows, axis=1)
+    require(bool((size > 0).all()), "a candidate vanishes on the data; leave it out")
+    left, values, _ = np.linalg.svd(rows / size[:, None], full_matrices=False)
+    kept = values > _RANK * values[0]
+    return np.asarray(left[:, kept] / values[kept] / size[:, None])
+
+
+def check_nuclear(what: str, values: Sequence[float] | None, sparsity: float, tol: float) -> None:
+    """Refuse weights, a sparsity or a tolerance that make no sense."""
+    check_values(values, what)
+    require(
+        bool(np.isfinite(sparsity) and sparsity >= 0),
+        f"sparsity must be finite and not negative, got {sparsity}",
+    )
+    require(0 < tol < 1, f"tol must lie between 0 and 1, got {tol}")
