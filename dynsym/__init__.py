@@ -12,6 +12,7 @@ from . import (
     interop,
     maps,
     optim,
+    prediction,
     promote,
     sections,
     systems,
@@ -52,6 +53,7 @@ from .findings import (
     symmetries_of,
 )
 from .generators import Generators
+from .prediction import PredictionRule, Predictions, predictions
 from .promote import (
     ConservationBreaking,
     FieldBreaking,
@@ -121,6 +123,8 @@ __all__ = [
     "Path",
     "PathGrid",
     "PotentialFields",
+    "PredictionRule",
+    "Predictions",
     "Radial",
     "Recovered",
     "Refit",
@@ -172,6 +176,8 @@ __all__ = [
     "parse_dictionary",
     "path",
     "path_grid",
+    "prediction",
+    "predictions",
     "promote",
     "quality",
     "recover",

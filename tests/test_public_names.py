@@ -38,6 +38,7 @@ NOUNS = {
         "MapSymmetries",
         "Pairs",
     ),
+    *("PredictionRule", "Predictions"),
     *(
         "Bootstrap",
         "ConservationWeights",
@@ -70,6 +71,7 @@ VERBS = {
     "discrete_symmetries",
     *("bootstrap", "path", "path_grid", "stability"),
     *("dissipative", "energy_preserving", "gradient_fields", "hamiltonian_fields", "metriplectic_fields"),
+    "predictions",
     "hamiltonian_of",
     "hamiltonian_structure",
     "invariant_tensors",

@@ -308,3 +308,4 @@ from . import _compress as _compress  # noqa: E402
 from . import _fit as _fit  # noqa: E402
 from . import _map as _map  # noqa: E402
 from . import _path as _path  # noqa: E402
+from . import _predict as _predict  # noqa: E402

@@ -1,6 +1,6 @@
 """From trajectories to rows [theta(x) | y]: exact derivatives, local polynomials, or the weak form."""
 
-from ._choice import choose_rows
+from ._choice import choose_rows, time_scale
 from ._rows import RowMethod, Rows, Window
 from ._stencils import derivative_stencils
 from ._strong import Derivatives, LocalPolynomial
@@ -15,4 +15,5 @@ __all__ = [
     "Window",
     "choose_rows",
     "derivative_stencils",
+    "time_scale",
 ]

@@ -14,6 +14,7 @@ from ..trajectory import Trajectory
 from ..vector_field import VectorField
 from ._rows import Evaluate, RowMethod, Window, noise_gram
 from ._test_functions import even_weights, expected_count, test_function_weights
+from ._through import Through
 
 _LONGEST = 1200  # samples whitened together; longer runs are cut, since the whitening costs the cube of it
 
@@ -81,9 +82,14 @@ class WeakForm(RowMethod):
         columns = np.ascontiguousarray(window.x.T)
         values = np.empty((p, m))
         theta(columns, values)
+        through = Through.of(theta, columns, noise, values)
         plain = np.vstack([values @ right.T, (columns - columns.mean(axis=1, keepdims=True)) @ left.T])
         count = len(right)
         out[:, :count] = sla.solve_triangular(root, plain.T, lower=True).T
+        if through is not None and self.field is not None:
+            out[p:, :count] += through.missing(
+                out[:p, :count], self.field.jacobian(window.x), (left, right, root)
+            )
         return count
 
     def leak(self, window: Window, dictionary: Dictionary, noise: Array) -> Array:
