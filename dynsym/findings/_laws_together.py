@@ -21,6 +21,8 @@ Indices = npt.NDArray[np.intp]
 
 # The first function outside must stand out of its noise (squared) by this factor; else the choice is not first order.
 _APART = 2.0
+# A function whose rate (squared) stands out of its noise by this factor is refuted as a law: those beyond it are too.
+_REFUTED = 100.0
 _CLEAR = 4.0  # times delta: functions that vary more than this, beyond their noise, end the search
 _MOST_NUMBERS = 30_000_000  # largest array of operators that is held at once
 
@@ -148,7 +150,7 @@ class _Chain:
                 failed = bound.upper(alpha) > delta**2
                 best = best if failed else (k, bound, outside)
             clear = values2[k] - size2 > (_CLEAR * delta) ** 2
-            if failed or clear or fresh.size * (k + 2) > _MOST_NUMBERS:
+            if failed or clear or values2[k] > _REFUTED * size2 or fresh.size * (k + 2) > _MOST_NUMBERS:
                 break
             noise.append(fresh)
         return self._record(best, spectrum, values, alpha, np.array(whitened))

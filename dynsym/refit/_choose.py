@@ -13,6 +13,7 @@ from ..generators import Generators
 from ._settle import Settled
 
 _ALPHA = 0.05
+_MATERIAL = 0.1  # relative rise of the squared held-out error that matters
 _REFUTED = 0.01  # p value of the lack of fit below which an algebra that was merely suggested is refuted
 _ROUNDING = 1e-22  # squared held-out errors below this share of the targets are rounding
 
@@ -94,12 +95,12 @@ def compared(first: Array, second: Array, targets: Array) -> Comparison:
 def admissible(one: Tried, plain: Array, targets: Array) -> bool:
     """Whether an algebra holds its own against the plain fit.
 
-    One that was certified or given stays unless its held-out error is significantly larger; one that a spectrum merely
+    One that was certified or given stays unless its held-out error is larger, significantly and by more than a twentieth; one that a spectrum merely
     suggests has to lower the error by more than a standard error, and a test of its lack of fit must not refute it.
     """
     beside = compared(one.errors, plain, targets)
     if one.told:
-        return not beside.significant
+        return not (beside.significant and beside.difference > _MATERIAL)
     return beside.difference < -beside.standard_error and one.lack >= _REFUTED
 
 
