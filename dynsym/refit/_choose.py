@@ -95,8 +95,9 @@ def compared(first: Array, second: Array, targets: Array) -> Comparison:
 def admissible(one: Tried, plain: Array, targets: Array) -> bool:
     """Whether an algebra holds its own against the plain fit.
 
-    One that was certified or given stays unless its held-out error is larger, significantly and by more than a twentieth; one that a spectrum merely
-    suggests has to lower the error by more than a standard error, and a test of its lack of fit must not refute it.
+    One that was certified or given stays unless its held-out error is larger, significantly and by more than a twentieth; one
+    that a spectrum merely suggests has to lower the error by more than a standard error, and a test of its lack of fit must not
+    refute it.
     """
     beside = compared(one.errors, plain, targets)
     if one.told:
