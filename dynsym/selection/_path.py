@@ -118,6 +118,18 @@ class Path:
             out[finite] = extra.std(axis=1, ddof=1) / np.sqrt(folds)
         return out
 
+    @property
+    def _one_error(self) -> Array:
+        """(k,) the paired standard error, at most that of the least error itself.
+
+        Where one fold is much larger than the others the paired error of any poor model is as large as its difference.
+        """
+        if not np.isfinite(self.cv).any():
+            return self.cv_error
+        best = int(np.argmin(np.where(self.converged & np.isfinite(self.cv), self.cv, np.inf)))
+        own = float(self.errors[best].std(ddof=1)) / np.sqrt(self.errors.shape[1])
+        return np.asarray(np.minimum(self.cv_error, own))
+
     @cached_property
     def criteria(self) -> tuple[Array, Array]:
         """AICc and BIC, (k,) each."""
@@ -153,7 +165,7 @@ class Path:
         usable = self.converged & np.isfinite(scores)
         require(bool(usable.any()), self._no_score(rule))
         least = float(scores[usable].min())
-        slack = self.cv_error + FLOOR if rule == "1se" else FLOOR if rule == "cv" else 1e-9 * abs(least)
+        slack = self._one_error + FLOOR if rule == "1se" else FLOOR if rule == "cv" else 1e-9 * abs(least)
         fine = np.flatnonzero(usable & (scores <= least + slack))
         return int(min(fine, key=lambda k: (self.freedom[k].sum(), -k)))
 
