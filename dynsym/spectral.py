@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,3 +135,17 @@ def row_space(rows: Array, tolerance: float = 1e-9) -> Array:
     if not values.size or values[0] == 0:
         return np.zeros((0, rows.shape[1]))
     return right[: int(np.count_nonzero(values > tolerance * values[0]))]
+
+
+def joint_range(parts: Sequence[Array], rtol: float) -> Array:
+    """Orthonormal basis (rows, a) of the columns of all matrices together, grown one matrix at a time.
+
+    Directions below rtol of the norm of the matrix that brings them are rounding.
+    """
+    basis = np.zeros((len(parts[0]), 0))
+    for part in parts:
+        fresh = part - basis @ (basis.T @ part)
+        left, values, _ = np.linalg.svd(fresh, full_matrices=False)
+        scale = max(float(np.linalg.norm(part, 2)), 1e-300)
+        basis = np.hstack([basis, left[:, values > rtol * scale]])
+    return basis

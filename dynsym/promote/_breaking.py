@@ -27,6 +27,7 @@ from ..map_derivative import MapRegion, actions, map_equivariance_matrix, value_
 from ..maps import AffineMap
 from ..optim import Nuclear
 from ..sections import Representation
+from ..spectral import joint_range
 from ._kept import Kept, kept_generators
 from ._moved import MapBreaking, over_maps
 
@@ -181,13 +182,7 @@ def broken_blocks(
     # Columns at equal size: in other units of the states a coefficient may be as large as its function is small.
     size = np.sqrt(sum(np.sum(part**2, axis=0) for part in maps))
     size = np.where(size > 0, size, 1.0)
-    basis = np.zeros((len(maps[0]), 0))
-    for part in maps:
-        fresh = part / size
-        fresh = fresh - basis @ (basis.T @ fresh)
-        left, values, _ = np.linalg.svd(fresh, full_matrices=False)
-        scale = max(float(np.linalg.norm(part / size, 2)), 1e-300)
-        basis = np.hstack([basis, left[:, values > _RANK * scale]])
+    basis = joint_range([part / size for part in maps], _RANK)
     return [basis.T @ part for part in maps]
 
 

@@ -18,6 +18,7 @@ from ..inner_product import Region
 from ..lie_derivative import equivariance_matrix
 from ..promote import SymmetryBreaking
 from ..regression import Model
+from ..spectral import joint_range
 from ..vector_field import VectorField
 from ._nuclear import Candidates, How, NuclearWalk, units_of
 from ._over import Over, check_values
@@ -100,12 +101,7 @@ def _unit_blocks(generators: Generators, dictionary: Dictionary, region: Region,
     """
     picks = np.eye(len(generators))[:, :, None]
     maps = [equivariance_matrix(generators.combine(pick), dictionary, region) * whole for pick in picks]
-    basis = np.zeros((len(maps[0]), 0))
-    for part in maps:
-        fresh = part - basis @ (basis.T @ part)
-        left, values, _ = np.linalg.svd(fresh, full_matrices=False)
-        scale = max(float(np.linalg.norm(part, 2)), 1e-300)
-        basis = np.hstack([basis, left[:, values > _RANK * scale]])
+    basis = joint_range(maps, _RANK)
     return [basis.T @ part for part in maps]
 
 
