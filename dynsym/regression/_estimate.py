@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
@@ -30,7 +31,7 @@ class Promoting(Protocol):
     def kept(self, coefficients: npt.ArrayLike) -> Kept: ...
 
 
-class Estimate:
+class Estimate(ABC):
     """Coefficients C (d, p) of d equations over p terms, with the evidence of the rows behind them.
 
     Attributes
@@ -51,9 +52,9 @@ class Estimate:
     penalty: Penalty | None
 
     @property
+    @abstractmethod
     def coefficients(self) -> Array:
         """C, (d, p)."""
-        raise NotImplementedError(f"{type(self).__name__} has no coefficients; use a fitted model")
 
     @cached_property
     def kept(self) -> tuple[Kept, ...]:
